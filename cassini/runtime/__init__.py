@@ -1,0 +1,1 @@
+"""The plumbing under every service. It knows no kind of resource."""

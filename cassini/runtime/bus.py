@@ -1,0 +1,36 @@
+"""The bus: a door for events, with one implementation a form.
+
+The relay (``outbox.py``) is the only caller of ``send``. A destination is whom one delivery row
+stands for: in process each reader is one, so that each can fail and be tried again alone; a broker
+is a single destination that fans out by itself. ``send`` returns when the destination *has* the
+event: its handler committed, or the broker confirmed.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Protocol
+
+from cassini.contracts.envelope import Envelope
+from cassini.contracts.resources import ServiceName
+
+Receiver = Callable[[Envelope], Awaitable[None]]
+
+handled_event: ContextVar[Envelope | None] = ContextVar("handled_event", default=None)
+"""The event whose handling runs now: what it emits names it as its cause."""
+
+
+class Bus(Protocol):
+    """Carries events from a relay to the readers."""
+
+    def destinations(self, event_type: str) -> tuple[str, ...]:
+        """Return whom an event of this type must reach."""
+
+    async def send(self, destination: str, envelope: Envelope) -> None:
+        """Deliver one event.
+
+        Raises:
+            Exception: it was not taken; the relay tries again (see ``outbox.py``).
+        """
+
+    def subscribe(self, service: ServiceName, event_type: str, receiver: Receiver) -> None:
+        """Give a service's receiver for one event type; the catalogue must list it as reader."""

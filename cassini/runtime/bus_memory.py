@@ -1,0 +1,49 @@
+"""The bus of the embedded form: the relay calls each reader's receiver itself.
+
+Nothing is held in memory: an event that a reader could not take stays a delivery row of its
+sender, so this bus loses nothing when the process is killed.
+"""
+
+from cassini.contracts.catalog import CATALOG
+from cassini.contracts.envelope import Envelope
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.bus import Receiver, handled_event
+from cassini.runtime.errors import BackendError
+
+
+class MemoryBus:
+    """Delivers in process."""
+
+    def __init__(self) -> None:
+        self._receivers: dict[tuple[str, str], Receiver] = {}
+
+    def destinations(self, event_type: str) -> tuple[str, ...]:
+        """Return every reader of the type, by name."""
+        return tuple(sorted(CATALOG[event_type].readers))
+
+    async def send(self, destination: str, envelope: Envelope) -> None:
+        """Let the reader handle the event; returns when it has committed.
+
+        Raises:
+            BackendError: the reader is not there (not started yet, or stopping).
+        """
+        receiver = self._receivers.get((destination, envelope.type))
+        if receiver is None:
+            raise BackendError(f"{destination} does not take {envelope.type} now")
+        token = handled_event.set(envelope)
+        try:
+            await receiver(envelope)
+        finally:
+            handled_event.reset(token)
+
+    def subscribe(self, service: ServiceName, event_type: str, receiver: Receiver) -> None:
+        """Take the receiver of one service for one event type.
+
+        Raises:
+            ValueError: the catalogue does not list this reader, or it has a receiver already.
+        """
+        if service not in CATALOG[event_type].readers:
+            raise ValueError(f"the catalogue does not list {service} as a reader of {event_type}")
+        if (service, event_type) in self._receivers:
+            raise ValueError(f"{service} has a receiver for {event_type} already")
+        self._receivers[service, event_type] = receiver

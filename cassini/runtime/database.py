@@ -1,0 +1,107 @@
+"""PostgreSQL and SQLite behind one unit of work; the differences stand here and nowhere else.
+
+``write()`` is one transaction that may change things, ``read()`` one that may not. Nobody commits
+inside; what must happen only after a commit is given to ``after_commit``. No outside call is made
+with a session open.
+
+SQLite: one file a service, WAL, ``synchronous=FULL``, one writer connection, and every write
+begins with ``BEGIN IMMEDIATE``, which takes the write lock at once: with the default deferred
+transactions two readers that both become writers break each other's limits. The driver's own
+transaction handling is switched off (``isolation_level=None``) so that ours is the only one.
+PostgreSQL: one schema a service, chosen by ``search_path``.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateSchema
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+_BUSY_SECONDS = 15.0
+_READERS = 4
+_HOOKS = "cassini_after_commit"
+
+
+def after_commit(session: AsyncSession, hook: Callable[[], None]) -> None:
+    """Call ``hook`` once this unit of work is committed; never when it is rolled back."""
+    session.info.setdefault(_HOOKS, []).append(hook)
+
+
+class Database:
+    """One service's tables on one of the two databases."""
+
+    def __init__(self, url: str, *, schema: str | None = None) -> None:
+        """Connect lazily to ``url`` (``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``)."""
+        self._schema = schema
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE")
+            self._reader = _sqlite_engine(url, connections=_READERS, begin="BEGIN", read_only=True)
+        else:
+            self._writer = self._reader = _postgres_engine(url, schema)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that may change things; committed at the end, or rolled back."""
+        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+            for hook in session.info.pop(_HOOKS, ()):
+                hook()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that only reads."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    async def run_sync(self, function: Callable[[Connection], Any]) -> Any:
+        """Run a function of a synchronous connection in one transaction (for migrations)."""
+        async with self._writer.begin() as connection:
+            if self._schema is not None and not self.is_sqlite:
+                await connection.execute(CreateSchema(self._schema, if_not_exists=True))
+            return await connection.run_sync(function)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+def _sqlite_engine(
+    url: str, *, connections: int, begin: str, read_only: bool = False
+) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_BUSY_SECONDS * 2,
+        connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres_engine(url: str, schema: str | None) -> AsyncEngine:
+    settings = {"search_path": schema} if schema else {}
+    return create_async_engine(
+        url, pool_pre_ping=True, connect_args={"timeout": 10, "server_settings": settings}
+    )

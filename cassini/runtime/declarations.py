@@ -1,0 +1,225 @@
+"""The declarer's side of the protocol: what this service wished for, and what it was told.
+
+One row for each (noun, id) holds the last wish in full, its numbers, and the newest fact. The
+wish is emitted when it changes, and again with back-off until a fact of its generation is seen,
+so a lost wish or a restored owner heals. A fact from further on than the row means that this
+service was restored from a backup: it jumps past the fact's numbers and declares again. A sealed
+text stays in the row until its generation is observed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.catalog import CATALOG, event_type
+from cassini.contracts.protocol import FactVerdict, judge_fact
+from cassini.contracts.resources import Declared, Observed
+from cassini.runtime.clock import Clock
+from cassini.runtime.database import Database
+from cassini.runtime.outbox import Outbox
+
+_FIRST_DELAY, _LONGEST_DELAY = 5.0, 300.0
+_BATCH = 100
+
+
+def declaration_table(metadata: MetaData) -> Table:
+    """Make the table of a service's wishes in its metadata."""
+    return Table(
+        "declaration",
+        metadata,
+        Column("noun", String(32), primary_key=True),
+        Column("id", String(32), primary_key=True),
+        Column("generation", Integer, nullable=False),
+        Column("revision", Integer, nullable=False),
+        Column("type", String(64), nullable=False),
+        Column("wish", JSON, nullable=False),
+        Column("wish_digest", String(64), nullable=False),
+        Column("observed_generation", Integer, nullable=False),
+        Column("observed_sequence", BigInteger, nullable=False),
+        Column("fact", JSON),
+        Column("stray", Boolean, nullable=False),
+        Column("emitted_at", Float, nullable=False),
+        Column("emit_tries", Integer, nullable=False),
+        Column("emit_at", Float),
+        Index("declaration_emit", "emit_at"),
+    )
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers a new wish must carry."""
+
+    generation: int
+    revision: int
+
+
+class Declarations:
+    """The wishes of one service."""
+
+    def __init__(self, table: Table, outbox: Outbox, clock: Clock) -> None:
+        self._table = table
+        self._outbox = outbox
+        self._clock = clock
+
+    async def declare(
+        self,
+        session: AsyncSession,
+        noun: str,
+        resource_id: str,
+        make: Callable[[Numbers], Declared],
+        *,
+        new_revision: bool = False,
+    ) -> Declared:
+        """Raise the generation (and the revision where asked), keep the wish and emit it."""
+        row = await self._row(session, noun, resource_id)
+        numbers = Numbers(
+            generation=(row.generation if row else 0) + 1,
+            revision=(row.revision if row else 0) + int(new_revision),
+        )
+        return await self._store(session, noun, row, make(numbers), numbers)
+
+    async def take(self, session: AsyncSession, fact: Observed) -> FactVerdict:
+        """Compare a fact with its wish; keep it, emit the wish again, or jump past it.
+
+        Returns:
+            What was done. ``keep``: the caller acts on the fact. ``unknown``: no such wish.
+        """
+        noun = event_type(fact).noun
+        row = await self._row(session, noun, fact.id)
+        verdict = judge_fact(row, fact)
+        if row is None:
+            return verdict
+        if verdict.jump:
+            await self._jump(session, noun, row, fact)
+        if verdict.keep:
+            await self._keep(session, row, fact)
+        if verdict.emit_again:
+            due = max(self._clock.now(), row.emitted_at + _FIRST_DELAY)
+            await self._update(session, row, emit_at=due)
+        return verdict
+
+    async def declare_stray(self, session: AsyncSession, fact: Observed, wish: Declared) -> None:
+        """Answer for an id that is unknown here: keep a wish marked as stray, for a person."""
+        numbers = Numbers(wish.generation, int(getattr(fact, "revision", 0)))
+        await self._store(session, event_type(fact).noun, None, wish, numbers, stray=True)
+
+    async def wish(self, session: AsyncSession, noun: str, resource_id: str) -> Declared | None:
+        """Return the last wish of an id."""
+        row = await self._row(session, noun, resource_id, lock=False)
+        return None if row is None else _wish_of(row)
+
+    async def fact(self, session: AsyncSession, noun: str, resource_id: str) -> Observed | None:
+        """Return the newest fact of an id."""
+        row = await self._row(session, noun, resource_id, lock=False)
+        return None if row is None or row.fact is None else _fact_of(row)
+
+    async def emit_due(self, database: Database) -> float | None:
+        """Emit again every wish that is due; returns the seconds to the next one, if any."""
+        table, now = self._table, self._clock.now()
+        async with database.write() as session:
+            due = select(table).where(table.c.emit_at <= now).limit(_BATCH)
+            for row in (await session.execute(due)).all():
+                await self._outbox.emit(session, _wish_of(row))
+                delay = min(_FIRST_DELAY * 2**row.emit_tries, _LONGEST_DELAY)
+                await self._update(
+                    session,
+                    row,
+                    emitted_at=now,
+                    emit_tries=min(row.emit_tries + 1, 16),
+                    emit_at=now + delay,
+                )
+            soonest = select(table.c.emit_at).where(table.c.emit_at.is_not(None))
+            first = await session.execute(soonest.order_by(table.c.emit_at).limit(1))
+            at = first.scalar()
+        return None if at is None else float(max(at - self._clock.now(), 0.0))
+
+    async def _jump(self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed) -> None:
+        numbers = Numbers(
+            generation=fact.generation + 1,
+            revision=max(row.revision, int(getattr(fact, "revision", 0))) + 1,
+        )
+        wish = _wish_of(row, generation=numbers.generation, revision=numbers.revision)
+        await self._store(session, noun, row, wish, numbers, stray=row.stray)
+
+    async def _keep(self, session: AsyncSession, row: Row[Any], fact: Observed) -> None:
+        values: dict[str, Any] = {
+            "observed_generation": fact.generation,
+            "observed_sequence": fact.sequence,
+            "fact": fact.model_dump(mode="json"),
+        }
+        if fact.generation == row.generation:
+            values |= {"emit_at": None, "emit_tries": 0}
+            values["wish"] = row.wish | dict.fromkeys(_wish_of(row).UNDIGESTED)
+        await self._update(session, row, **values)
+
+    async def _store(
+        self,
+        session: AsyncSession,
+        noun: str,
+        row: Row[Any] | None,
+        wish: Declared,
+        numbers: Numbers,
+        *,
+        stray: bool = False,
+    ) -> Declared:
+        now = self._clock.now()
+        values = {
+            "generation": numbers.generation,
+            "revision": numbers.revision,
+            "type": event_type(wish).name,
+            "wish": wish.model_dump(mode="json"),
+            "wish_digest": wish.digest(),
+            "stray": stray,
+            "emitted_at": now,
+            "emit_tries": 1,
+            "emit_at": now + _FIRST_DELAY,
+        }
+        if row is None:
+            new = {"noun": noun, "id": wish.id, "observed_generation": 0, "observed_sequence": 0}
+            await session.execute(insert(self._table).values(**new, **values))
+        else:
+            await self._update(session, row, **values)
+        await self._outbox.emit(session, wish)
+        return wish
+
+    async def _row(
+        self, session: AsyncSession, noun: str, resource_id: str, *, lock: bool = True
+    ) -> Row[Any] | None:
+        table = self._table
+        query = select(table).where(table.c.noun == noun, table.c.id == resource_id)
+        if lock:
+            query = query.with_for_update()
+        return (await session.execute(query)).one_or_none()
+
+    async def _update(self, session: AsyncSession, row: Row[Any], **values: Any) -> None:
+        table = self._table
+        where = (table.c.noun == row.noun, table.c.id == row.id)
+        await session.execute(update(table).where(*where).values(**values))
+
+
+def _wish_of(row: Row[Any], **changed: Any) -> Declared:
+    wish = CATALOG[row.type].model.model_validate(row.wish | changed)
+    return cast(Declared, wish)
+
+
+def _fact_of(row: Row[Any]) -> Observed:
+    fact = CATALOG[row.type.replace(".declared.", ".observed.")].model.model_validate(row.fact)
+    return cast(Observed, fact)

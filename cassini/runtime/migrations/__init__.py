@@ -1,0 +1,54 @@
+"""Migrations: alembic, with one environment for all services and a folder of versions each.
+
+A service's versions are files ``NNNN_what.py`` beside its code; revisions are their numbers. The
+embedded form upgrades by itself at start; the version table is looked at first, so that a start
+with nothing to do does not load alembic.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from cassini.runtime.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_HERE = Path(__file__).parent
+_VERSION_TABLE = "alembic_version"
+
+
+def head_of(versions: Path) -> str:
+    """Return the newest revision in a folder of versions."""
+    return max(path.name for path in versions.glob("[0-9]*.py")).split("_", 1)[0]
+
+
+async def upgrade(database: Database, versions: Path, metadata: MetaData) -> None:
+    """Bring a service's tables to the newest version."""
+    if await database.run_sync(_current) != head_of(versions):
+        await database.run_sync(lambda connection: _upgrade(connection, versions, metadata))
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+
+
+def _upgrade(connection: Connection, versions: Path, metadata: MetaData) -> None:
+    from alembic import command  # noqa: PLC0415 - 10 MB, needed only when there is work
+
+    command.upgrade(configure(connection, versions, metadata), "head")
+
+
+def configure(connection: Connection, versions: Path, metadata: MetaData) -> "Config":
+    """Return alembic's configuration for one service on one connection."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
+    config.attributes |= {"connection": connection, "target_metadata": metadata}
+    return config

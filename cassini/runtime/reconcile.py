@@ -1,0 +1,234 @@
+"""The reconcile loop: claim a row, take one step outside any transaction, settle.
+
+A row is claimed by token and expiry, so of any number of replicas one works on it; the claim is
+renewed while the step runs. A step reads the row it was given, calls the outside, and writes
+through its ``Claim``: every write is guarded by id and token, and where no row answers to both
+the result is thrown away (``ClaimLost``). ``due_at`` makes the work durable: it stays until the
+step has settled, and is then set to what the step says, unless a handler asked meanwhile
+(``asked`` counts that). A step never waits for the world: it says when to come back.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from sqlalchemy import or_, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from cassini.runtime.clock import Clock
+from cassini.runtime.database import Database
+from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
+from cassini.runtime.ownership import OwnedRow, Ownership
+from cassini.runtime.relay import backoff
+
+R = TypeVar("R", bound=OwnedRow)
+
+_CLAIM_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 5.0
+_MOST_TRIES = 8
+_BATCH = 200
+
+_log = structlog.get_logger(__name__)
+
+
+class ClaimLost(Exception):
+    """Somebody else has the row now: the result of this step is thrown away."""
+
+
+@dataclass(frozen=True)
+class Settled(Generic[R]):
+    """How a step ends: what to write, and when to look again (None: when something new comes)."""
+
+    again: float | None = None
+    write: Callable[[AsyncSession, R], Awaitable[None]] | None = None
+
+
+class Claim(Generic[R]):
+    """The right to work on one row, and the row as it was when claimed."""
+
+    def __init__(self, database: Database, ownership: Ownership[R], row: R, token: str) -> None:
+        self.row = row
+        self.token = token
+        self.asked = row.asked
+        self._database = database
+        self._ownership = ownership
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[tuple[AsyncSession, R]]:
+        """Open a transaction on the claimed row.
+
+        Raises:
+            ClaimLost: the row is not this claim's any more.
+        """
+        async with self._database.write() as session:
+            row = await self._ownership.get(session, self.row.id)
+            if row is None or row.claim_token != self.token:
+                raise ClaimLost
+            yield session, row
+            session.add(row)
+        self.row = row
+
+
+Step = Callable[[Claim[R]], Awaitable[Settled[R]]]
+Failed = Callable[[AsyncSession, R, CassiniError, bool], Awaitable[None]]
+
+
+class Reconciler(Generic[R]):
+    """Drives the rows of one noun towards their wishes."""
+
+    def __init__(
+        self,
+        database: Database,
+        ownership: Ownership[R],
+        *,
+        step: Step[R],
+        failed: Failed[R],
+        clock: Clock,
+        workers: int = 8,
+    ) -> None:
+        """``failed(session, row, error, is_final)`` writes a failure's reason into the fact."""
+        self._database = database
+        self._ownership = ownership
+        self._queue = ownership.queue
+        self._model = ownership.model
+        self._step = step
+        self._failed = failed
+        self._clock = clock
+        self._workers = workers
+
+    async def run(self) -> None:
+        """Work for ever; when cancelled, the steps under way come to their end first."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_for_due())
+            for _ in range(self._workers):
+                group.create_task(self._work())
+
+    async def clear_claims(self) -> None:
+        """Drop every claim: for the one process that holds the data's lock, at its start."""
+        async with self._database.write() as session:
+            table = self._model
+            where = col(table.claim_token).is_not(None)
+            values = {"claim_token": None, "claim_expires": None}
+            await session.execute(update(table).where(where).values(values))
+
+    async def reconcile(self, key: str) -> float | None:
+        """Take one step for a row; returns the seconds until the next, None when settled."""
+        claim = await self._claim(key)
+        if claim is None:
+            return None
+        renewal = asyncio.create_task(self._renew(claim))
+        try:
+            return await self._settle(claim, await self._step(claim))
+        except ClaimLost:
+            return None
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - becomes the row's reason, or is given up
+            return await self._fail(claim, error)
+        finally:
+            renewal.cancel()
+
+    async def _look_for_due(self) -> None:
+        """Find rows that nobody was told of: after a crash, or woken by another replica."""
+        while True:
+            try:
+                async with self._database.read() as session:
+                    for key in (await session.exec(self._due())).all():
+                        self._queue.add(key)
+            except DBAPIError as error:
+                _log.warning("rows that are due cannot be read", error=str(error))
+            await self._clock.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _due(self) -> SelectOfScalar[str]:
+        table, now = self._model, self._clock.now()
+        free = or_(col(table.claim_token).is_(None), col(table.claim_expires) < now)
+        query = select(table.id).where(col(table.due_at) <= now, free)
+        return query.order_by(col(table.due_at)).limit(_BATCH)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.take()
+            step = asyncio.ensure_future(self._reconcile_safely(key))
+            try:
+                again = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                await step
+                raise
+            finally:
+                self._queue.done(key)
+            if again is not None:
+                self._queue.add(key, after=again)
+
+    async def _reconcile_safely(self, key: str) -> float | None:
+        try:
+            return await self.reconcile(key)
+        except DBAPIError as error:
+            _log.warning("a row cannot be worked on", id=key, error=str(error))
+            return _LOOK_AGAIN_SECONDS
+
+    async def _claim(self, key: str) -> Claim[R] | None:
+        now, token = self._clock.now(), uuid.uuid4().hex
+        async with self._database.write() as session:
+            row = await self._ownership.get(session, key)
+            if row is None or (row.claim_token is not None and (row.claim_expires or 0) > now):
+                return None
+            row.claim_token, row.claim_expires = token, now + _CLAIM_SECONDS
+            session.add(row)
+        return Claim(self._database, self._ownership, row, token)
+
+    async def _renew(self, claim: Claim[R]) -> None:
+        table = self._model
+        while True:
+            await asyncio.sleep(_CLAIM_SECONDS / 3)
+            async with self._database.write() as session:
+                mine = (col(table.id) == claim.row.id, col(table.claim_token) == claim.token)
+                expires = self._clock.now() + _CLAIM_SECONDS
+                await session.execute(update(table).where(*mine).values(claim_expires=expires))
+
+    async def _settle(self, claim: Claim[R], settled: Settled[R]) -> float | None:
+        async with claim.write() as (session, row):
+            if settled.write is not None:
+                await settled.write(session, row)
+            row.tries = 0
+            return self._release(claim, row, settled.again)
+
+    async def _fail(self, claim: Claim[R], error: Exception) -> float | None:
+        outside = isinstance(error, Retry | BackendError)
+        final = isinstance(error, GiveUp) or (not outside and claim.row.tries + 1 >= _MOST_TRIES)
+        reason = error if isinstance(error, CassiniError) else _surprise(error)
+        _log.warning(
+            "a step failed",
+            table=self._model.__tablename__,
+            id=claim.row.id,
+            error=reason.message,
+            given_up=final,
+            exc_info=None if isinstance(error, CassiniError) else error,
+            **reason.context,
+        )
+        again = error.after if isinstance(error, Retry) else backoff(claim.row.tries + 2)
+        try:
+            async with claim.write() as (session, row):
+                await self._failed(session, row, reason, final)
+                row.tries += 1
+                return self._release(claim, row, None if final else again)
+        except ClaimLost:
+            return None
+
+    def _release(self, claim: Claim[R], row: R, again: float | None) -> float | None:
+        """Give the claim back; come again at once if somebody asked while the step ran."""
+        row.claim_token = row.claim_expires = None
+        if row.asked != claim.asked:
+            return 0.0
+        row.due_at = None if again is None else self._clock.now() + again
+        return again
+
+
+def _surprise(error: Exception) -> CassiniError:
+    return CassiniError(f"unexpected {type(error).__name__}: {error}", code="unexpected")

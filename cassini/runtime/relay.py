@@ -1,0 +1,180 @@
+"""The relay: sends what the outbox holds, and only it talks to the bus.
+
+Each round takes up to 64 deliveries that are due, oldest first and at most one for each
+destination and subject, so that one reader sees one resource's events in order where nothing
+fails. No session is open while it waits for the bus. What was taken is deleted, what was not is
+due again later: without limit when the other side could not be reached, eight times when the
+reader failed by itself; then the row stays as a dead letter for a person to look at.
+
+A kill between sending and deleting sends again: readers compare numbers, so it changes nothing.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Row, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.envelope import Envelope
+from cassini.runtime.bus import Bus
+from cassini.runtime.clock import Clock
+from cassini.runtime.database import Database
+from cassini.runtime.errors import BackendError, Retry
+from cassini.runtime.outbox import DEAD, PENDING, Outbox
+
+_BATCH = 64
+_MOST_TRIES = 8
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 60.0
+_LOOK_AGAIN_SECONDS = 5.0
+"""How often to look without being woken: a hint can be lost when a commit's process dies."""
+
+_log = structlog.get_logger(__name__)
+
+
+def backoff(tries: int) -> float:
+    """Return the seconds to wait after so many failures."""
+    return float(min(_FIRST_DELAY * 2 ** min(tries, 16), _LONGEST_DELAY))
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    event_id: str
+    destination: str
+    tries: int
+    envelope: Envelope
+
+
+@dataclass(frozen=True)
+class _Failure:
+    delivery: _Delivery
+    error: Exception
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the reader failed by itself for the last time."""
+        outside = isinstance(self.error, BackendError | Retry | DBAPIError | OSError | TimeoutError)
+        return not outside and self.delivery.tries + 1 >= _MOST_TRIES
+
+
+class Relay:
+    """Moves one service's events from its outbox to the bus."""
+
+    def __init__(self, database: Database, outbox: Outbox, bus: Bus, clock: Clock) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._event, self._delivery = outbox.tables.event, outbox.tables.delivery
+        self._bus = bus
+        self._clock = clock
+        self._round = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Send what is due, for ever; ends when cancelled, between two rounds."""
+        while True:
+            try:
+                sent = await asyncio.shield(asyncio.ensure_future(self.send_due()))
+            except DBAPIError as error:
+                _log.warning("the outbox cannot be read", error=str(error))
+                sent = 0
+            if sent == 0:
+                await self._outbox.wake.wait(await self._seconds_to_next())
+
+    async def finish(self) -> None:
+        """Wait for the round under way, so that what was sent is also marked."""
+        async with self._round:
+            pass
+
+    async def send_due(self) -> int:
+        """Send one batch; returns how many were due."""
+        async with self._round:
+            async with self._database.read() as session:
+                batch = await self._due(session)
+            if not batch:
+                return 0
+            outcomes = await asyncio.gather(*(self._send(delivery) for delivery in batch))
+            failures = [outcome for outcome in outcomes if outcome is not None]
+            failed = {(each.delivery.event_id, each.delivery.destination) for each in failures}
+            taken = [
+                (delivery.event_id, delivery.destination)
+                for delivery in batch
+                if (delivery.event_id, delivery.destination) not in failed
+            ]
+            async with self._database.write() as session:
+                await self._mark(session, taken, failures)
+            return len(batch)
+
+    async def pending(self) -> int:
+        """Return how many deliveries are still to be made, dead letters left out."""
+        async with self._round, self._database.read() as session:
+            table = self._delivery
+            count = select(func.count()).select_from(table).where(table.c.state == PENDING)
+            return int((await session.execute(count)).scalar_one())
+
+    async def _due(self, session: AsyncSession) -> list[_Delivery]:
+        event, delivery = self._event, self._delivery
+        rows = await session.execute(
+            select(event.c.envelope, event.c.subject, delivery)
+            .join(event, event.c.id == delivery.c.event_id)
+            .where(delivery.c.state == PENDING, delivery.c.next_at <= self._clock.now())
+            .order_by(event.c.position)
+            .limit(_BATCH)
+        )
+        first: dict[tuple[str, str], Row[tuple[object, ...]]] = {}
+        for row in rows:
+            first.setdefault((row.destination, row.subject), row)
+        return [
+            _Delivery(row.event_id, row.destination, row.tries, Envelope(**row.envelope))
+            for row in first.values()
+        ]
+
+    async def _send(self, delivery: _Delivery) -> _Failure | None:
+        try:
+            await self._bus.send(delivery.destination, delivery.envelope)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery is tried again
+            return _Failure(delivery, error)
+        return None
+
+    async def _mark(
+        self, session: AsyncSession, taken: list[tuple[str, str]], failures: list[_Failure]
+    ) -> None:
+        event, delivery = self._event, self._delivery
+        key = tuple_(delivery.c.event_id, delivery.c.destination)
+        if taken:
+            ids = {event_id for event_id, _ in taken}
+            await session.execute(delete(delivery).where(key.in_(taken)))
+            left = exists().where(delivery.c.event_id == event.c.id)
+            await session.execute(delete(event).where(and_(event.c.id.in_(ids), ~left)))
+        for failure in failures:
+            each = failure.delivery
+            values = {
+                "tries": each.tries + 1,
+                "next_at": self._clock.now() + backoff(each.tries),
+                "error": f"{type(failure.error).__name__}: {failure.error}"[:2000],
+                "state": DEAD if failure.is_final else PENDING,
+            }
+            where = key == (each.event_id, each.destination)
+            await session.execute(update(delivery).where(where).values(values))
+            _log.warning(
+                "an event was not taken",
+                type=each.envelope.type,
+                subject=each.envelope.subject,
+                destination=each.destination,
+                given_up=failure.is_final,
+                error=values["error"],
+            )
+
+    async def _seconds_to_next(self) -> float:
+        table = self._delivery
+        try:
+            async with self._database.read() as session:
+                soonest = (
+                    await session.execute(
+                        select(func.min(table.c.next_at)).where(table.c.state == PENDING)
+                    )
+                ).scalar()
+        except DBAPIError:
+            return _LOOK_AGAIN_SECONDS
+        if soonest is None:
+            return _LOOK_AGAIN_SECONDS
+        return float(min(max(soonest - self._clock.now(), 0.0), _LOOK_AGAIN_SECONDS))

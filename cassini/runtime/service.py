@@ -1,0 +1,180 @@
+"""A service: one database, one outbox, its handlers, its reconcilers; starts, answers, stops.
+
+A form (embedded or distributed) gives it a ``Ground`` to stand on. Start: migrate, open what the
+service uses, clear claims, take events, then run the loops. Stop goes the other way in three
+calls, so that a form with several services can stop all relays first: ``stop_relay`` (what is not
+sent stays a row), ``stop_work`` (steps under way end), ``close``. A loop that fails is started
+again with back-off and makes the service not ready meanwhile.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import MetaData, text
+
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.bus import Bus
+from cassini.runtime.clock import Clock
+from cassini.runtime.database import Database
+from cassini.runtime.declarations import Declarations, declaration_table
+from cassini.runtime.inbox import Handler, Inbox
+from cassini.runtime.migrations import upgrade
+from cassini.runtime.outbox import Outbox, OutboxTables
+from cassini.runtime.ownership import Ownership
+from cassini.runtime.reconcile import Reconciler
+from cassini.runtime.relay import Relay, backoff
+from cassini.runtime.sealing import Opener, Sealer
+
+_RESEND_SECONDS = 5.0
+_OBSERVE_AGAIN_SECONDS = 600.0
+
+Loop = Callable[[], Awaitable[None]]
+
+
+class ServiceTables:
+    """The tables of the plumbing in a service's own metadata."""
+
+    def __init__(self, metadata: MetaData, versions: Path) -> None:
+        self.metadata = metadata
+        self.versions = versions
+        self.outbox = OutboxTables(metadata)
+        self.declaration = declaration_table(metadata)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a form gives a service to stand on."""
+
+    database: Database
+    bus: Bus
+    clock: Clock
+    sealer: Sealer
+    opener: Opener
+    exclusive: bool
+    """Whether this process alone works on the database (embedded): old claims are void."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a service can do its work now, and if not, why."""
+
+    ready: bool
+    reason: str | None = None
+
+
+class Service:
+    """Base of the five services. A subclass sets ``handlers``, ``owned`` and ``loops``."""
+
+    def __init__(self, name: ServiceName, tables: ServiceTables, ground: Ground) -> None:
+        self.name = name
+        self.ground = ground
+        self.database = ground.database
+        self.clock = ground.clock
+        self.outbox = Outbox(tables.outbox, service=name, bus=ground.bus, clock=ground.clock)
+        self.declarations = Declarations(tables.declaration, self.outbox, ground.clock)
+        self.relay = Relay(ground.database, self.outbox, ground.bus, ground.clock)
+        self.handlers: Mapping[str, Handler] = {}
+        self.owned: Sequence[tuple[Ownership[Any], Reconciler[Any]]] = ()
+        self.loops: Mapping[str, Loop] = {}
+        self._tables = tables
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failing: dict[str, str] = {}
+        self._log = structlog.get_logger(__name__).bind(service=str(name))
+
+    async def start(self) -> None:
+        """Bring the service up; when this returns it takes events and works."""
+        await upgrade(self.database, self._tables.versions, self._tables.metadata)
+        await self.open()
+        if self.ground.exclusive:
+            for _, reconciler in self.owned:
+                await reconciler.clear_claims()
+        Inbox(self.name, self.database, self.handlers).connect(self.ground.bus)
+        loops: dict[str, Loop] = {"relay": self.relay.run, "resend": self._resend, **self.loops}
+        for number, (_, reconciler) in enumerate(self.owned):
+            loops[f"reconcile-{number}"] = reconciler.run
+        if self.owned:
+            loops["observe-again"] = self._observe_again
+        for name, loop in loops.items():
+            self._tasks[name] = asyncio.create_task(self._supervise(name, loop), name=name)
+
+    async def open(self) -> None:
+        """Open what the service uses beside its database; nothing here by default."""
+
+    async def stop_relay(self) -> None:
+        """Stop sending; what is not sent stays in the outbox."""
+        await self._cancel("relay", "resend", "observe-again")
+        await self.relay.finish()
+
+    async def stop_work(self) -> None:
+        """Stop working; steps under way come to their end."""
+        await self._cancel(*self._tasks)
+
+    async def close(self) -> None:
+        """Close what ``open`` opened and the database."""
+        await self.database.close()
+
+    async def health(self) -> Health:
+        """Say whether the service can do its work now."""
+        if self._failing:
+            name, reason = next(iter(self._failing.items()))
+            return Health(ready=False, reason=f"{self.name}: {name} fails: {reason}")
+        if not self._tasks:
+            return Health(ready=False, reason=f"{self.name} is not started")
+        try:
+            async with asyncio.timeout(5), self.database.read() as session:
+                await session.execute(text("SELECT 1"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            return Health(ready=False, reason=f"{self.name}: the database does not answer: {error}")
+        return Health(ready=True)
+
+    async def join(self) -> bool:
+        """Let all that is due now be sent and worked on; returns whether there was anything."""
+        busy = False
+        while await self.relay.send_due():
+            busy = True
+        for owned, _ in self.owned:
+            await owned.queue.join()
+        return busy
+
+    async def _resend(self) -> None:
+        while True:
+            wait = await self.declarations.emit_due(self.database)
+            await self.clock.sleep(min(wait or _RESEND_SECONDS, _RESEND_SECONDS))
+
+    async def _observe_again(self) -> None:
+        while True:
+            for owned, _ in self.owned:
+                await owned.observe_again(self.database)
+            await self.clock.sleep(_OBSERVE_AGAIN_SECONDS)
+
+    async def _supervise(self, name: str, loop: Loop) -> None:
+        tries = 0
+        while True:
+            try:
+                await loop()
+            except Exception as error:  # noqa: BLE001 - a loop never ends of itself
+                self._failing[name] = str(error)
+                self._log.exception("a loop failed and is started again", loop=name)
+            tries += 1
+            await self.clock.sleep(backoff(tries))
+            self._failing.pop(name, None)
+
+    async def _cancel(self, *names: str) -> None:
+        tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def stop_all(services: Sequence[Service]) -> None:
+    """Stop several services of one process: all relays first, databases last."""
+    for service in services:
+        await service.stop_relay()
+    for service in services:
+        await service.stop_work()
+    for service in services:
+        await service.close()

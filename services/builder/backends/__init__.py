@@ -1,0 +1,1 @@
+"""Where images are made and kept; each backend is loaded only when it is used."""

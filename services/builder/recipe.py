@@ -1,0 +1,124 @@
+"""Pure: what a user may ask an image to hold, and the digest that names what is installed.
+
+Requirement lines are checked before any tool reads them, against a list of what is allowed: a
+name, extras, versions, an ``https`` address, a marker. The tools' own format can do more (read
+files of this machine, change the index, expand environment variables) and must not do it for a
+stranger. What passes here is what is sent, line by line.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+MAX_CHARACTERS = 64 * 1024
+MAX_LINES = 1000
+MAX_LINE_CHARACTERS = 1000
+
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_OPTION = re.compile(r"(^|\s)-")
+_PATH = re.compile(r"^([./~\\]|[A-Za-z]:[\\/]|file:)|^[^@;<>=!~\s]*[/\\]|^[^@;\s]*\.(whl|zip|tar|tgz)$|\.tar\.\w+$")
+_NAMED = re.compile(
+    r"""(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)
+        \s*(?:\[[A-Za-z0-9._,\s-]*\])?
+        \s*(?:@\s*(?P<url>\S+)(?=\s|$) | (?P<versions>\(?[<>=!~][A-Za-z0-9.,*+!<>=~_()\s-]*))?
+        \s*(?:;(?P<marker>.*))?""",
+    re.VERBOSE,
+)
+_URL_SCHEMES = frozenset({"https", "git+https"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what an image holds."""
+
+    lock: str
+    """Every package with its version and, where the registry has them, its hashes."""
+    python: str
+    """Implementation and version the image is made for, as in ``cpython-3.11``."""
+    platform: str
+    """Operating system and processor, as in ``linux-x86_64``."""
+
+    @property
+    def digest(self) -> str:
+        """The name of the image: SHA-256 (hex) of the lock, Python and platform."""
+        return digest_of(self.lock, self.python, self.platform)
+
+
+def digest_of(lock: str, python: str, platform: str) -> str:
+    """Return the SHA-256 (hex) that names an image.
+
+    Comments, blank lines, spacing and the order of packages and hashes do not count, so that a
+    lock made again with the same content names the same image.
+    """
+    content = {"lock": _canonical(lock), "platform": platform, "python": python}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def requirement_lines(requirements: str) -> tuple[str, ...]:
+    """Return the requirements one by one, without comments and blank lines."""
+    stripped = (_COMMENT.sub("", line).strip() for line in requirements.splitlines())
+    return tuple(line for line in stripped if line)
+
+
+def find_problem(requirements: str) -> str | None:
+    """Return why these requirements are refused, as a sentence for people, or ``None``.
+
+    The sentence names the line's number, never its text: an address may hold a password.
+    """
+    if len(requirements) > MAX_CHARACTERS:
+        return f"The requirements are longer than {MAX_CHARACTERS} characters; shorten them."
+    raw = requirements.splitlines()
+    if len(raw) > MAX_LINES:
+        return f"There are more than {MAX_LINES} lines of requirements; shorten them."
+    if not requirement_lines(requirements):
+        return "The requirements are empty; name at least one package."
+    for number, line in enumerate(raw, start=1):
+        stripped = _COMMENT.sub("", line).strip()
+        problem = _line_problem(stripped) if stripped else None
+        if problem is not None:
+            return f"Line {number} of the requirements {problem}."
+    return None
+
+
+def _line_problem(line: str) -> str | None:
+    if len(line) > MAX_LINE_CHARACTERS:
+        return f"is longer than {MAX_LINE_CHARACTERS} characters"
+    if not line.isprintable():
+        return "holds a character that cannot be printed"
+    if _OPTION.search(line):
+        return "holds an option (-r, -e, --index-url …): write package names and versions only"
+    if "$" in line or line.endswith("\\"):
+        return "holds a variable or goes on in the next line: write it out, on one line"
+    if _PATH.search(line):
+        return "names a file of this machine: name a package, or an https:// address of one"
+    match = _NAMED.fullmatch(line)
+    if match is None:
+        return "is not a requirement: write it like pandas, pandas==2.3 or pandas[excel]>=2"
+    url = match["url"]
+    return None if url is None else _url_problem(url)
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname, parts.username
+    except ValueError:
+        return "holds an address that cannot be read"
+    if parts.scheme not in _URL_SCHEMES or not host:
+        return "holds an address that is neither https:// nor git+https://"
+    if user is not None:
+        return "holds a user name or password in an address: secrets cannot be kept in an image"
+    return None
+
+
+def _canonical(lock: str) -> list[str]:
+    joined = re.sub(r"\\\n", " ", lock)
+    packages = []
+    for line in requirement_lines(joined):
+        requirement, *hashes = line.split("--hash=")
+        words = [" ".join(requirement.split()), *sorted(entry.strip() for entry in hashes)]
+        packages.append(" ".join(words))
+    return sorted(packages)

@@ -1,0 +1,1 @@
+"""The provisioner: owner of workloads and of the backend that runs them."""
