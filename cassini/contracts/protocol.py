@@ -12,6 +12,13 @@ from typing import Protocol
 
 from cassini.contracts.resources import Declared, Observed
 
+OBSERVE_AGAIN_SECONDS = 600.0
+"""How often an owner says again what it sees of every row."""
+
+SILENCE_SECONDS = 3 * OBSERVE_AGAIN_SECONDS
+"""A declarer that has heard nothing of a settled row for so long emits its wish again: the owner
+may have lost the row to a restored backup, and then nothing else would tell either of them."""
+
 
 class DeclarerNumbers(Protocol):
     """What the declarer's row knows of one id."""
@@ -68,7 +75,10 @@ class FactVerdict:
 
 
 def judge_fact(row: DeclarerNumbers | None, fact: Observed) -> FactVerdict:
-    """Decide what a fact means for the declarer's row (None: no row of that id)."""
+    """Decide what a fact means for the declarer's row (None: no row of that id).
+
+    A fact of generation 0 says that the owner knows no wish: it is never kept, only answered.
+    """
     if row is None:
         return FactVerdict(unknown=True)
     if fact.generation > row.generation or (
@@ -76,7 +86,9 @@ def judge_fact(row: DeclarerNumbers | None, fact: Observed) -> FactVerdict:
     ):
         return FactVerdict(jump=True)
     newer = (fact.generation, fact.sequence) > (row.observed_generation, row.observed_sequence)
-    return FactVerdict(keep=newer, emit_again=fact.generation < row.generation)
+    return FactVerdict(
+        keep=newer and fact.generation > 0, emit_again=fact.generation < row.generation
+    )
 
 
 def next_sequence(last: int, now_microseconds: int) -> int:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -61,7 +61,8 @@ class Declared(Message):
     ``digest`` tells two wishes of the same generation apart. They can only meet when the declarer
     was restored from a backup and counted on from there; the owner keeps the one it accepted and
     says its digest, and the declarer jumps past it. Fields in ``UNDIGESTED`` (sealed texts, which
-    differ each time they are sealed) take no part.
+    differ each time they are sealed) take no part. The digest travels with the wish: an owner of
+    another release, which knows fewer fields or more, could not compute the same one.
     """
 
     UNDIGESTED: ClassVar[frozenset[str]] = frozenset()
@@ -69,12 +70,22 @@ class Declared(Message):
     id: ResourceId
     declarer: ServiceName
     generation: Generation
+    wish_digest: str = ""
+    """What the declarer computed; empty only in a wish that was not emitted yet."""
 
     def digest(self) -> str:
-        """Return the SHA-256 (hex) of the wish in canonical JSON, sealed texts left out."""
-        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(self.UNDIGESTED))
+        """Return the digest the wish carries, else the SHA-256 (hex) of its canonical JSON."""
+        if self.wish_digest:
+            return self.wish_digest
+        left_out = self.UNDIGESTED | {"wish_digest"}
+        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(left_out))
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def stamped(self) -> Self:
+        """Return the wish with its digest computed anew and written into it."""
+        bare = self.model_copy(update={"wish_digest": ""})
+        return bare.model_copy(update={"wish_digest": bare.digest()})
 
 
 class Observed(Message):

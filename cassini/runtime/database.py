@@ -17,7 +17,16 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession as PlainSession
 from sqlalchemy.schema import CreateSchema
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,6 +38,23 @@ _HOOKS = "cassini_after_commit"
 def after_commit(session: AsyncSession, hook: Callable[[], None]) -> None:
     """Call ``hook`` once this unit of work is committed; never when it is rolled back."""
     session.info.setdefault(_HOOKS, []).append(hook)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Say whether an error means that the database is away or busy, not that a statement is wrong.
+
+    A driver that cannot connect raises a plain ``OSError`` (``TimeoutError`` is one).
+    """
+    if isinstance(error, DBAPIError):
+        wrong = IntegrityError | DataError | ProgrammingError | NotSupportedError
+        return not isinstance(error, wrong)
+    return isinstance(error, OSError | NoFreeConnection)
+
+
+class _Session(AsyncSession):
+    """SQLModel's session, whose ``execute`` warns because models want ``exec``; tables do not."""
+
+    execute = PlainSession.execute
 
 
 class Database:
@@ -47,7 +73,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction that may change things; committed at the end, or rolled back."""
-        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+        async with _Session(self._writer, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
             for hook in session.info.pop(_HOOKS, ()):
@@ -56,7 +82,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction that only reads."""
-        async with AsyncSession(self._reader, expire_on_commit=False) as session:
+        async with _Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     async def run_sync(self, function: Callable[[Connection], Any]) -> Any:

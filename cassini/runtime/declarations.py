@@ -2,9 +2,10 @@
 
 One row for each (noun, id) holds the last wish in full, its numbers, and the newest fact. The
 wish is emitted when it changes, and again with back-off until a fact of its generation is seen,
-so a lost wish or a restored owner heals. A fact from further on than the row means that this
-service was restored from a backup: it jumps past the fact's numbers and declares again. A sealed
-text stays in the row until its generation is observed.
+so a lost wish or a restored owner heals; a settled one is emitted again only when nothing was
+heard of it for long (``SILENCE_SECONDS``): the owner may have lost its row. A fact from further on
+than the row means that this service was restored from a backup: it jumps past the fact's numbers
+and declares again. A sealed text stays in the row until its generation is observed.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from sqlalchemy import (
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.catalog import CATALOG, event_type
-from cassini.contracts.protocol import FactVerdict, judge_fact
+from cassini.contracts.protocol import SILENCE_SECONDS, FactVerdict, judge_fact
 from cassini.contracts.resources import Declared, Observed
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
@@ -57,8 +58,8 @@ def declaration_table(metadata: MetaData) -> Table:
         Column("fact", JSON),
         Column("stray", Boolean, nullable=False),
         Column("emitted_at", Float, nullable=False),
-        Column("emit_tries", Integer, nullable=False),
-        Column("emit_at", Float),
+        Column("emit_tries", Integer, nullable=False),  # 0: settled
+        Column("emit_at", Float, nullable=False),
         Index("declaration_emit", "emit_at"),
     )
 
@@ -109,11 +110,8 @@ class Declarations:
             return verdict
         if verdict.jump:
             await self._jump(session, noun, row, fact)
-        if verdict.keep:
-            await self._keep(session, row, fact)
-        if verdict.emit_again:
-            due = max(self._clock.now(), row.emitted_at + _FIRST_DELAY)
-            await self._update(session, row, emit_at=due)
+        elif values := self._heard(row, fact, verdict):
+            await self._update(session, row, **values)
         return verdict
 
     async def declare_stray(self, session: AsyncSession, fact: Observed, wish: Declared) -> None:
@@ -132,23 +130,28 @@ class Declarations:
         return None if row is None or row.fact is None else _fact_of(row)
 
     async def emit_due(self, database: Database) -> float | None:
-        """Emit again every wish that is due; returns the seconds to the next one, if any."""
+        """Emit again the wishes that are due (one batch); returns the seconds to the next, if any.
+
+        Rows are locked while it emits, so that a replica does not do the same, and no fact that
+        settles one of them comes between.
+        """
         table, now = self._table, self._clock.now()
         async with database.write() as session:
-            due = select(table).where(table.c.emit_at <= now).limit(_BATCH)
+            due = select(table).where(table.c.emit_at <= now).order_by(table.c.emit_at)
+            due = due.limit(_BATCH).with_for_update(skip_locked=True)
             for row in (await session.execute(due)).all():
                 await self._outbox.emit(session, _wish_of(row))
+                settled = row.emit_tries == 0
                 delay = min(_FIRST_DELAY * 2**row.emit_tries, _LONGEST_DELAY)
                 await self._update(
                     session,
                     row,
                     emitted_at=now,
-                    emit_tries=min(row.emit_tries + 1, 16),
-                    emit_at=now + delay,
+                    emit_tries=0 if settled else min(row.emit_tries + 1, 16),
+                    emit_at=now + (SILENCE_SECONDS if settled else delay),
                 )
-            soonest = select(table.c.emit_at).where(table.c.emit_at.is_not(None))
-            first = await session.execute(soonest.order_by(table.c.emit_at).limit(1))
-            at = first.scalar()
+            soonest = select(table.c.emit_at).order_by(table.c.emit_at).limit(1)
+            at = (await session.execute(soonest)).scalar()
         return None if at is None else float(max(at - self._clock.now(), 0.0))
 
     async def _jump(self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed) -> None:
@@ -159,16 +162,23 @@ class Declarations:
         wish = _wish_of(row, generation=numbers.generation, revision=numbers.revision)
         await self._store(session, noun, row, wish, numbers, stray=row.stray)
 
-    async def _keep(self, session: AsyncSession, row: Row[Any], fact: Observed) -> None:
-        values: dict[str, Any] = {
-            "observed_generation": fact.generation,
-            "observed_sequence": fact.sequence,
-            "fact": fact.model_dump(mode="json"),
-        }
-        if fact.generation == row.generation:
-            values |= {"emit_at": None, "emit_tries": 0}
+    def _heard(self, row: Row[Any], fact: Observed, verdict: FactVerdict) -> dict[str, Any]:
+        """Return what a fact that is not ahead changes in the row; most repeated ones nothing."""
+        now = self._clock.now()
+        values: dict[str, Any] = {}
+        if verdict.keep:
+            values["observed_generation"] = fact.generation
+            values["observed_sequence"] = fact.sequence
+            values["fact"] = fact.model_dump(mode="json")
+        if verdict.emit_again:
+            values["emit_at"] = max(now, row.emitted_at + _FIRST_DELAY)
+            values["emit_tries"] = max(row.emit_tries, 1)
+        elif row.emit_tries > 0:
             values["wish"] = row.wish | dict.fromkeys(_wish_of(row).UNDIGESTED)
-        await self._update(session, row, **values)
+            values |= {"emit_tries": 0, "emit_at": now + SILENCE_SECONDS}
+        elif row.emit_at < now + SILENCE_SECONDS / 2:
+            values["emit_at"] = now + SILENCE_SECONDS
+        return values
 
     async def _store(
         self,
@@ -180,13 +190,13 @@ class Declarations:
         *,
         stray: bool = False,
     ) -> Declared:
-        now = self._clock.now()
+        now, wish = self._clock.now(), wish.stamped()
         values = {
             "generation": numbers.generation,
             "revision": numbers.revision,
             "type": event_type(wish).name,
             "wish": wish.model_dump(mode="json"),
-            "wish_digest": wish.digest(),
+            "wish_digest": wish.wish_digest,
             "stray": stray,
             "emitted_at": now,
             "emit_tries": 1,

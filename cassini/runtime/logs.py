@@ -7,7 +7,7 @@ ours. Uvicorn's and other libraries' lines pass the same processors.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -27,11 +27,23 @@ def redact(
 ) -> MutableMapping[str, Any]:
     """Strike out what looks like a secret (a structlog processor)."""
     for key, value in event.items():
-        if _SECRET_NAME.search(key):
-            event[key] = _STRUCK
-        elif isinstance(value, str):
-            event[key] = _SECRET_TEXT.sub(_STRUCK, value)
+        if not key.startswith("_"):  # structlog's own
+            event[key] = _strike(key, value)
     return event
+
+
+def _strike(key: object, value: Any) -> Any:
+    if isinstance(key, str) and _SECRET_NAME.search(key):
+        return _STRUCK
+    if isinstance(value, Mapping):
+        return {name: _strike(name, each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_strike(None, each) for each in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    struck = _SECRET_TEXT.sub(_STRUCK, text)
+    return value if struck == text else struck
 
 
 def configure_logging(

@@ -23,6 +23,7 @@ from cassini.runtime.workqueue import WorkQueue
 
 _BATCH = 100
 _NUMBERS = {"sequence"}
+_STEP_WISH = "cassini_step_wish"
 
 
 class OwnedRow(SQLModel):
@@ -44,9 +45,19 @@ class OwnedRow(SQLModel):
     claim_expires: float | None = None
     tries: int = 0
     """Failed steps since the last one that worked."""
+    surprises: int = 0
+    """Those of them that failed by an unknown exception: the eighth is the last."""
 
 
 R = TypeVar("R", bound=OwnedRow)
+
+
+def observe_under(session: AsyncSession, row: OwnedRow, generation: int, digest: str) -> None:
+    """Let ``observe`` in this unit of work speak of the wish that a step has read.
+
+    The row may have got a newer one while the step ran, of which the step has seen nothing.
+    """
+    session.info[_STEP_WISH] = {row.id: (generation, digest)}
 
 
 class Ownership(Generic[R]):
@@ -58,7 +69,7 @@ class Ownership(Generic[R]):
         self.model = model
         self.queue = queue
         self._fact_model = CATALOG[f"{noun}.observed.v1"].model
-        self._wish_model = CATALOG[f"{noun}.declared.v1"].model
+        self._wish_type = f"{noun}.declared.v1"
         self._outbox = outbox
         self._clock = clock
         self._log = structlog.get_logger(__name__).bind(noun=noun)
@@ -70,7 +81,7 @@ class Ownership(Generic[R]):
 
     def wish_of(self, row: R) -> Declared:
         """Return the accepted wish of a row."""
-        return cast(Declared, self._wish_model.model_validate(row.wish))
+        return cast(Declared, CATALOG[self._wish_type].model.model_validate(row.wish))
 
     async def accept(self, session: AsyncSession, wish: Declared) -> tuple[R, WishVerdict]:
         """Keep a wish if it is newer, and wake the reconciler; else say again what is seen."""
@@ -86,7 +97,7 @@ class Ownership(Generic[R]):
             row.wish = wish.model_dump(mode="json")
             row.wish_digest = wish.digest()
             row.tombstone = False
-            row.tries = 0
+            row.tries = row.surprises = 0
             self.wake(session, row)
         elif row.fact is not None:
             await self._outbox.emit(session, self._said(row))
@@ -94,8 +105,9 @@ class Ownership(Generic[R]):
         return row, verdict
 
     def wake(self, session: AsyncSession, row: R, *, after: float = 0.0) -> None:
-        """Let a reconciler look at the row after so many seconds."""
-        row.due_at = self._clock.now() + after
+        """Let a reconciler look at the row after so many seconds, or sooner if it is due sooner."""
+        at = self._clock.now() + after
+        row.due_at = at if row.due_at is None else min(row.due_at, at)
         row.asked += 1
         key = row.id
         after_commit(session, lambda: self.queue.add(key, after=after))
@@ -103,43 +115,57 @@ class Ownership(Generic[R]):
     async def observe(self, session: AsyncSession, row: R, **seen: Any) -> bool:
         """Say what is seen of a row's resource; returns whether it was news.
 
-        ``seen`` are the fact's own fields; the numbers and the declarer are the row's.
+        ``seen`` are the fact's own fields; the numbers and the declarer are the row's (in a step:
+        of the wish the step has read).
         """
+        wish = (row.generation, row.wish_digest)
+        generation, digest = session.info.get(_STEP_WISH, {}).get(row.id, wish)
         numbers = {
             "id": row.id,
             "declarer": row.declarer,
-            "generation": row.generation,
+            "generation": generation,
             "sequence": 0,
-            "wish_digest": row.wish_digest,
+            "wish_digest": digest,
         }
         fact = self._fact_model.model_validate(numbers | seen)
         said = fact.model_dump(mode="json")
         if row.fact is not None and _same(said, row.fact):
             return False
-        row.sequence = next_sequence(row.sequence, int(self._clock.now() * 1_000_000))
+        row.sequence = self._next_sequence(row)
         fact = fact.model_copy(update={"sequence": row.sequence})
         row.fact = _unsealed(fact.model_dump(mode="json"))
         session.add(row)
         await self._outbox.emit(session, cast(Observed, fact))
         return True
 
-    async def observe_again(self, database: Database) -> int:
+    async def observe_again(self, database: Database, *, renumber: bool = False) -> int:
         """Say again what was seen of every row, in the order of ids; returns how many.
 
         With the same numbers: a declarer that has them changes nothing, one that was restored
-        from a backup learns how far it is behind.
+        from a backup learns how far it is behind. The first time after a start with new numbers
+        (``renumber``): should this side be the restored one, the declarer has seen greater
+        numbers already and would never believe the old ones. Facts that carried sealed values
+        keep theirs, for they would be news without the values.
         """
         count, last = 0, ""
         while True:
             async with database.write() as session:
                 table = self.model
                 query = select(table).where(col(table.id) > last, col(table.fact).is_not(None))
-                rows = (await session.exec(query.order_by(col(table.id)).limit(_BATCH))).all()
+                query = query.order_by(col(table.id)).limit(_BATCH).with_for_update()
+                rows = (await session.exec(query)).all()
                 for row in rows:
+                    if renumber and row.fact is not None and "sealed" not in row.fact:
+                        row.sequence = self._next_sequence(row)
+                        row.fact = row.fact | {"sequence": row.sequence}
+                        session.add(row)
                     await self._outbox.emit(session, self._said(row))
             if not rows:
                 return count
             count, last = count + len(rows), rows[-1].id
+
+    def _next_sequence(self, row: R) -> int:
+        return next_sequence(row.sequence, int(self._clock.now() * 1_000_000))
 
     def _said(self, row: R) -> Observed:
         return cast(Observed, self._fact_model.model_validate(row.fact))

@@ -3,9 +3,11 @@
 A row is claimed by token and expiry, so of any number of replicas one works on it; the claim is
 renewed while the step runs. A step reads the row it was given, calls the outside, and writes
 through its ``Claim``: every write is guarded by id and token, and where no row answers to both
-the result is thrown away (``ClaimLost``). ``due_at`` makes the work durable: it stays until the
-step has settled, and is then set to what the step says, unless a handler asked meanwhile
-(``asked`` counts that). A step never waits for the world: it says when to come back.
+the result is thrown away (``ClaimLost``). A newer wish that came while the step ran makes its
+ending void: it is about a wish that is no more, and the next step begins at once. ``due_at``
+makes the work durable: it stays until the step has settled, and is then set to what the step
+says, unless a handler asked meanwhile (``asked`` counts that). A step never waits for the world:
+it says when to come back.
 """
 
 import asyncio
@@ -17,15 +19,15 @@ from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import or_, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from cassini.runtime.clock import Clock
-from cassini.runtime.database import Database
+from cassini.runtime.database import Database, is_outage
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
-from cassini.runtime.ownership import OwnedRow, Ownership
+from cassini.runtime.ownership import OwnedRow, Ownership, observe_under
 from cassini.runtime.relay import backoff
 
 R = TypeVar("R", bound=OwnedRow)
@@ -57,12 +59,14 @@ class Claim(Generic[R]):
         self.row = row
         self.token = token
         self.asked = row.asked
+        self.generation = row.generation
+        self.wish_digest = row.wish_digest
         self._database = database
         self._ownership = ownership
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[tuple[AsyncSession, R]]:
-        """Open a transaction on the claimed row.
+        """Open a transaction on the claimed row; facts told in it are of the wish as claimed.
 
         Raises:
             ClaimLost: the row is not this claim's any more.
@@ -71,6 +75,7 @@ class Claim(Generic[R]):
             row = await self._ownership.get(session, self.row.id)
             if row is None or row.claim_token != self.token:
                 raise ClaimLost
+            observe_under(session, row, self.generation, self.wish_digest)
             yield session, row
             session.add(row)
         self.row = row
@@ -128,12 +133,13 @@ class Reconciler(Generic[R]):
             return await self._settle(claim, await self._step(claim))
         except ClaimLost:
             return None
-        except DBAPIError:
-            raise
-        except Exception as error:  # noqa: BLE001 - becomes the row's reason, or is given up
+        except Exception as error:
+            if isinstance(error, SQLAlchemyError) and is_outage(error):
+                raise
             return await self._fail(claim, error)
         finally:
             renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
 
     async def _look_for_due(self) -> None:
         """Find rows that nobody was told of: after a crash, or woken by another replica."""
@@ -142,7 +148,9 @@ class Reconciler(Generic[R]):
                 async with self._database.read() as session:
                     for key in (await session.exec(self._due())).all():
                         self._queue.add(key)
-            except DBAPIError as error:
+            except Exception as error:
+                if not is_outage(error):
+                    raise
                 _log.warning("rows that are due cannot be read", error=str(error))
             await self._clock.sleep(_LOOK_AGAIN_SECONDS)
 
@@ -167,10 +175,12 @@ class Reconciler(Generic[R]):
                 self._queue.add(key, after=again)
 
     async def _reconcile_safely(self, key: str) -> float | None:
+        """Keep one row's trouble from the others; its claim expires, and then it is due again."""
         try:
             return await self.reconcile(key)
-        except DBAPIError as error:
-            _log.warning("a row cannot be worked on", id=key, error=str(error))
+        except Exception as error:  # noqa: BLE001 - nothing can be written about it now
+            surprise = None if is_outage(error) else error
+            _log.warning("a row cannot be worked on", id=key, error=str(error), exc_info=surprise)
             return _LOOK_AGAIN_SECONDS
 
     async def _claim(self, key: str) -> Claim[R] | None:
@@ -185,23 +195,30 @@ class Reconciler(Generic[R]):
 
     async def _renew(self, claim: Claim[R]) -> None:
         table = self._model
+        mine = (col(table.id) == claim.row.id, col(table.claim_token) == claim.token)
         while True:
-            await asyncio.sleep(_CLAIM_SECONDS / 3)
-            async with self._database.write() as session:
-                mine = (col(table.id) == claim.row.id, col(table.claim_token) == claim.token)
-                expires = self._clock.now() + _CLAIM_SECONDS
-                await session.execute(update(table).where(*mine).values(claim_expires=expires))
+            await self._clock.sleep(_CLAIM_SECONDS / 3)
+            expires = self._clock.now() + _CLAIM_SECONDS
+            try:
+                async with self._database.write() as session:
+                    await session.execute(update(table).where(*mine).values(claim_expires=expires))
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                _log.warning("a claim cannot be renewed now", id=claim.row.id, error=str(error))
 
     async def _settle(self, claim: Claim[R], settled: Settled[R]) -> float | None:
         async with claim.write() as (session, row):
-            if settled.write is not None:
-                await settled.write(session, row)
-            row.tries = 0
+            if row.generation == claim.generation:
+                if settled.write is not None:
+                    await settled.write(session, row)
+                row.tries = row.surprises = 0
             return self._release(claim, row, settled.again)
 
     async def _fail(self, claim: Claim[R], error: Exception) -> float | None:
         outside = isinstance(error, Retry | BackendError)
-        final = isinstance(error, GiveUp) or (not outside and claim.row.tries + 1 >= _MOST_TRIES)
+        counted = not outside and not isinstance(error, GiveUp)
+        final = not outside and (not counted or claim.row.surprises + 1 >= _MOST_TRIES)
         reason = error if isinstance(error, CassiniError) else _surprise(error)
         _log.warning(
             "a step failed",
@@ -215,8 +232,10 @@ class Reconciler(Generic[R]):
         again = error.after if isinstance(error, Retry) else backoff(claim.row.tries + 2)
         try:
             async with claim.write() as (session, row):
-                await self._failed(session, row, reason, final)
-                row.tries += 1
+                if row.generation == claim.generation:
+                    await self._failed(session, row, reason, final)
+                    row.tries += 1
+                    row.surprises += int(counted)
                 return self._release(claim, row, None if final else again)
         except ClaimLost:
             return None

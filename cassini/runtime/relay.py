@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Row, and_, delete, exists, func, select, tuple_, update
-from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.envelope import Envelope
 from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
-from cassini.runtime.database import Database
+from cassini.runtime.database import Database, is_outage
 from cassini.runtime.errors import BackendError, Retry
 from cassini.runtime.outbox import DEAD, PENDING, Outbox
 
@@ -54,7 +53,7 @@ class _Failure:
     @property
     def is_final(self) -> bool:
         """Whether the reader failed by itself for the last time."""
-        outside = isinstance(self.error, BackendError | Retry | DBAPIError | OSError | TimeoutError)
+        outside = isinstance(self.error, BackendError | Retry) or is_outage(self.error)
         return not outside and self.delivery.tries + 1 >= _MOST_TRIES
 
 
@@ -74,7 +73,9 @@ class Relay:
         while True:
             try:
                 sent = await asyncio.shield(asyncio.ensure_future(self.send_due()))
-            except DBAPIError as error:
+            except Exception as error:
+                if not is_outage(error):
+                    raise
                 _log.warning("the outbox cannot be read", error=str(error))
                 sent = 0
             if sent == 0:
@@ -173,7 +174,9 @@ class Relay:
                         select(func.min(table.c.next_at)).where(table.c.state == PENDING)
                     )
                 ).scalar()
-        except DBAPIError:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             return _LOOK_AGAIN_SECONDS
         if soonest is None:
             return _LOOK_AGAIN_SECONDS

@@ -8,13 +8,14 @@ an older wish. A reader opens with any of its keys, so that they can be rotated.
 
 import base64
 import binascii
-import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
+from pydantic import BaseModel, ValidationError
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.errors import GiveUp
@@ -27,6 +28,13 @@ class SealedTextRefused(GiveUp):
         super().__init__(message, reason="SealedTextRefused")
 
 
+class _Inside(BaseModel):
+    id: str
+    generation: int
+    reader: ServiceName
+    value: str
+
+
 class Sealer:
     """Seals values to other services, by their public keys."""
 
@@ -35,9 +43,9 @@ class Sealer:
 
     def seal(self, value: str, *, reader: ServiceName, resource_id: str, generation: int) -> str:
         """Return the value as base64 text that only ``reader`` can open."""
-        inside = {"id": resource_id, "generation": generation, "reader": reader, "value": value}
+        inside = _Inside(id=resource_id, generation=generation, reader=reader, value=value)
         box = SealedBox(self._keys[reader])
-        return base64.b64encode(box.encrypt(json.dumps(inside).encode())).decode()
+        return base64.b64encode(box.encrypt(inside.model_dump_json().encode())).decode()
 
 
 class Opener:
@@ -55,12 +63,15 @@ class Opener:
         Raises:
             SealedTextRefused: it is for something else, or none of the keys opens it.
         """
-        inside = json.loads(self._decrypt(sealed))
-        if inside["id"] != resource_id or inside["reader"] != self._service:
+        try:
+            inside = _Inside.model_validate_json(self._decrypt(sealed))
+        except ValidationError:
+            raise SealedTextRefused("a sealed value does not say what it is for") from None
+        if inside.id != resource_id or inside.reader != self._service:
             raise SealedTextRefused("a sealed value was meant for another resource or service")
-        if inside["generation"] > generation:
+        if inside.generation > generation:
             raise SealedTextRefused("a sealed value is of a later generation than its wish")
-        return str(inside["value"])
+        return inside.value
 
     def _decrypt(self, sealed: str) -> bytes:
         try:
@@ -102,8 +113,8 @@ def secret_file(path: Path, size: int) -> bytes:
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
+        draft = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(os.urandom(size))
             file.flush()

@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import MetaData, text
 
+from cassini.contracts.protocol import OBSERVE_AGAIN_SECONDS
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
@@ -24,13 +25,16 @@ from cassini.runtime.declarations import Declarations, declaration_table
 from cassini.runtime.inbox import Handler, Inbox
 from cassini.runtime.migrations import upgrade
 from cassini.runtime.outbox import Outbox, OutboxTables
-from cassini.runtime.ownership import Ownership
-from cassini.runtime.reconcile import Reconciler
+from cassini.runtime.ownership import OwnedRow, Ownership
+from cassini.runtime.reconcile import Failed, Reconciler, Step
 from cassini.runtime.relay import Relay, backoff
 from cassini.runtime.sealing import Opener, Sealer
 
 _RESEND_SECONDS = 5.0
-_OBSERVE_AGAIN_SECONDS = 600.0
+_STEADY_SECONDS = 60.0
+"""A loop that ran for so long before it failed is started again soon."""
+
+R = TypeVar("R", bound=OwnedRow)
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -85,6 +89,19 @@ class Service:
         self._failing: dict[str, str] = {}
         self._log = structlog.get_logger(__name__).bind(service=str(name))
 
+    def own(
+        self, ownership: Ownership[R], step: Step[R], failed: Failed[R], *, workers: int = 8
+    ) -> tuple[Ownership[R], Reconciler[R]]:
+        """Pair what is owned with a reconciler on this service's database."""
+        return ownership, Reconciler(
+            self.database,
+            ownership,
+            step=step,
+            failed=failed,
+            clock=self.clock,
+            workers=workers,
+        )
+
     async def start(self) -> None:
         """Bring the service up; when this returns it takes events and works."""
         await upgrade(self.database, self._tables.versions, self._tables.metadata)
@@ -134,32 +151,37 @@ class Service:
     async def join(self) -> bool:
         """Let all that is due now be sent and worked on; returns whether there was anything."""
         busy = False
-        while await self.relay.send_due():
+        while True:
+            for owned, _ in self.owned:
+                await owned.queue.join()
+            if not await self.relay.send_due():
+                return busy
             busy = True
-        for owned, _ in self.owned:
-            await owned.queue.join()
-        return busy
 
     async def _resend(self) -> None:
         while True:
             wait = await self.declarations.emit_due(self.database)
-            await self.clock.sleep(min(wait or _RESEND_SECONDS, _RESEND_SECONDS))
+            await self.clock.sleep(_RESEND_SECONDS if wait is None else min(wait, _RESEND_SECONDS))
 
     async def _observe_again(self) -> None:
+        """Say again what is seen; at first with new numbers, for this may be an older copy."""
+        renumber = True
         while True:
             for owned, _ in self.owned:
-                await owned.observe_again(self.database)
-            await self.clock.sleep(_OBSERVE_AGAIN_SECONDS)
+                await owned.observe_again(self.database, renumber=renumber)
+            renumber = False
+            await self.clock.sleep(OBSERVE_AGAIN_SECONDS)
 
     async def _supervise(self, name: str, loop: Loop) -> None:
         tries = 0
         while True:
+            began = self.clock.now()
             try:
                 await loop()
             except Exception as error:  # noqa: BLE001 - a loop never ends of itself
                 self._failing[name] = str(error)
                 self._log.exception("a loop failed and is started again", loop=name)
-            tries += 1
+            tries = 1 if self.clock.now() - began > _STEADY_SECONDS else tries + 1
             await self.clock.sleep(backoff(tries))
             self._failing.pop(name, None)
 

@@ -64,7 +64,8 @@ def load_settings(**flags: Any) -> PlatformSettings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        home = Path(given.get("home") or PlatformSettings().home).expanduser().absolute()
+        home = given.get("home") or os.environ.get("CASSINI_HOME") or default_home()
+        home = Path(home).expanduser().absolute()
         from_file = _read_file(home / SETTINGS_FILE)
         from_environment = {
             name: value

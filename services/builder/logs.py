@@ -6,14 +6,13 @@ number of logs. A line looks like ``2026-01-31T10:00:00.123456+00:00 Installed 3
 """
 
 import asyncio
-import errno
 import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cassini.runtime.errors import BackendError
+from services.builder.disk import disk_errors
 
 MAX_LINE_CHARACTERS = 4000
 
@@ -63,21 +62,22 @@ class BuildLog:
         self._keep = keep
 
     async def begin(self) -> None:
-        """Get ready for one more build: start over if half full, drop the oldest other logs."""
-        await asyncio.to_thread(self._begin)
+        """Get ready for one more build: start over if half full, drop the oldest other logs.
+
+        Raises:
+            BackendError: the folder cannot be written to.
+        """
+        with disk_errors("The build log cannot be begun"):
+            await asyncio.to_thread(self._begin)
 
     async def write(self, line: str) -> None:
-        """Append a line now.
+        """Append a line (or several) now.
 
         Raises:
             BackendError: it cannot be written, the disk is full for example.
         """
-        try:
+        with disk_errors("The build log cannot be written"):
             await asyncio.to_thread(self._write, line)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            why = "the disk is full; make room" if full else (error.strerror or "unknown error")
-            raise BackendError(f"The build log cannot be written: {why}.") from error
 
     async def read(self, offset: int = 0) -> LogChunk:
         """Return whole lines from a byte offset on; from the start if the log started over."""
@@ -139,7 +139,7 @@ def _modified_at(path: Path) -> float:
 
 def _stamped(line: str) -> bytes:
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return f"{now} {clean_line(line)}\n".encode()
+    return "".join(f"{now} {clean_line(part)}\n" for part in line.splitlines()).encode()
 
 
 def _parsed(line: str) -> LogLine | None:

@@ -18,7 +18,12 @@ MAX_LINE_CHARACTERS = 1000
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OPTION = re.compile(r"(^|\s)-")
-_PATH = re.compile(r"^([./~\\]|[A-Za-z]:[\\/]|file:)|^[^@;<>=!~\s]*[/\\]|^[^@;\s]*\.(whl|zip|tar|tgz)$|\.tar\.\w+$")
+_PATH = re.compile(
+    r"""^(?: [./~\\] | [A-Za-z]:[\\/] | file:             # where a path begins
+           | [^@;<>=!~\s]*[/\\]                          # a folder
+           | [^@;\s]*\.(?:whl|zip|tar|tgz|tar\.\w+)$ )   # an archive""",
+    re.VERBOSE,
+)
 _NAMED = re.compile(
     r"""(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)
         \s*(?:\[[A-Za-z0-9._,\s-]*\])?
@@ -59,8 +64,8 @@ def digest_of(lock: str, python: str, platform: str) -> str:
 
 def requirement_lines(requirements: str) -> tuple[str, ...]:
     """Return the requirements one by one, without comments and blank lines."""
-    stripped = (_COMMENT.sub("", line).strip() for line in requirements.splitlines())
-    return tuple(line for line in stripped if line)
+    plain = (_plain(line) for line in requirements.splitlines())
+    return tuple(line for line in plain if line)
 
 
 def find_problem(requirements: str) -> str | None:
@@ -76,29 +81,32 @@ def find_problem(requirements: str) -> str | None:
     if not requirement_lines(requirements):
         return "The requirements are empty; name at least one package."
     for number, line in enumerate(raw, start=1):
-        stripped = _COMMENT.sub("", line).strip()
-        problem = _line_problem(stripped) if stripped else None
+        plain = _plain(line)
+        problem = _line_problem(plain) if plain else None
         if problem is not None:
             return f"Line {number} of the requirements {problem}."
     return None
 
 
+def _plain(line: str) -> str:
+    return " ".join(_COMMENT.sub("", line).split())
+
+
 def _line_problem(line: str) -> str | None:
-    if len(line) > MAX_LINE_CHARACTERS:
-        return f"is longer than {MAX_LINE_CHARACTERS} characters"
-    if not line.isprintable():
-        return "holds a character that cannot be printed"
-    if _OPTION.search(line):
-        return "holds an option (-r, -e, --index-url …): write package names and versions only"
-    if "$" in line or line.endswith("\\"):
-        return "holds a variable or goes on in the next line: write it out, on one line"
-    if _PATH.search(line):
-        return "names a file of this machine: name a package, or an https:// address of one"
-    match = _NAMED.fullmatch(line)
-    if match is None:
-        return "is not a requirement: write it like pandas, pandas==2.3 or pandas[excel]>=2"
-    url = match["url"]
-    return None if url is None else _url_problem(url)
+    match = _NAMED.fullmatch(line[:MAX_LINE_CHARACTERS])
+    cases = (
+        (len(line) > MAX_LINE_CHARACTERS, f"is longer than {MAX_LINE_CHARACTERS} characters"),
+        (not line.isprintable(), "holds a character that cannot be printed"),
+        (_OPTION.search(line), "holds an option (-r, -e, --index-url …): write only packages"),
+        ("$" in line, "holds a variable: write out what it stands for"),
+        (line.endswith("\\"), "goes on in the next line: write it on one"),
+        (_PATH.search(line), "is a path, or an address without a name: write NAME @ https://…"),
+        (match is None, "is not a requirement: write it like pandas, pandas==2.3 or pandas[xml]>2"),
+    )
+    problem = next((sentence for found, sentence in cases if found), None)
+    if problem is None and match is not None and match["url"]:
+        return _url_problem(match["url"])
+    return problem
 
 
 def _url_problem(url: str) -> str | None:
@@ -119,6 +127,6 @@ def _canonical(lock: str) -> list[str]:
     packages = []
     for line in requirement_lines(joined):
         requirement, *hashes = line.split("--hash=")
-        words = [" ".join(requirement.split()), *sorted(entry.strip() for entry in hashes)]
+        words = [requirement.strip(), *sorted(entry.strip() for entry in hashes)]
         packages.append(" ".join(words))
     return sorted(packages)

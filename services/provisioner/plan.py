@@ -5,10 +5,25 @@ rank of one revision; its name tells all four, so that names never repeat and ma
 one pod.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
+
+from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadSpec
+from services.provisioner.kinds.base import HOME, InvalidSpec, KindPlan
+from services.provisioner.kinds.workspace import plan_workspace
+from services.provisioner.startup import build_script, plain_text
+
+KINDS: Mapping[str, Callable[[str, WorkloadSpec], KindPlan]] = {"workspace": plan_workspace}
+
+PLATFORM_VERSION = "2026.02.01"
+"""What clients are told in ``SATURN_VERSION``: they compare it with dates of Saturn's releases."""
+
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_RESERVED = frozenset({"HOME", "PORT", "SATURN_TOKEN", "JUPYTER_TOKEN"})
+_RESERVED_PREFIX = "CASSINI_"
 
 _POD_NAME = re.compile(r"^([0-9a-f]{32})-(\d+)-(\d+)-(\d+)$")
 
@@ -70,3 +85,68 @@ class PodPlan:
     ports: tuple[int, ...]
     readiness: HttpProbe | None
     grace_seconds: float
+
+
+def plan_pod(wish: WorkloadDeclaredV1, rank: int, attempt: int) -> PodPlan:
+    """Plan one attempt of one rank of a workload that is to run.
+
+    Raises:
+        InvalidSpec: no pod can be made from its spec; the text says why.
+    """
+    spec = wish.spec
+    if spec is None:
+        raise InvalidSpec("The wish says nothing of what is to run.")
+    kind = KINDS[spec.kind](wish.id, spec)
+    probe = kind.readiness_path
+    return PodPlan(
+        name=PodName(wish.id, wish.revision, rank, attempt),
+        declarer=wish.declarer,
+        owner_id=spec.identity.owner_id,
+        image=spec.image,
+        script=build_script(spec, kind),
+        environment=_environment(wish.id, spec, kind),
+        secret_variables={each.variable: each.credential_id for each in spec.secrets},
+        cores=spec.cores,
+        memory_bytes=spec.memory_bytes,
+        ports=kind.ports,
+        readiness=None if probe is None else HttpProbe(kind.ports[0], probe),
+        grace_seconds=kind.grace_seconds,
+    )
+
+
+def _environment(workload_id: str, spec: WorkloadSpec, kind: KindPlan) -> dict[str, str]:
+    """Join defaults, the user's variables and the platform's; later ones win, secrets most."""
+    organization, _, user = spec.identity.owner.partition("/")
+    threads = str(max(1, math.ceil(spec.cores)))
+    base_url = spec.identity.base_url.rstrip("/")
+    defaults = {
+        "LANG": "C.UTF-8",
+        "MKL_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+    }
+    platform = {
+        "BASE_URL": base_url,
+        "HOME": HOME,
+        "NB_USER": "jovyan",
+        "SATURN_BASE_URL": base_url,
+        "SATURN_IS_INTERNAL": "true",
+        "SATURN_ORG": organization,
+        "SATURN_RESOURCE_ID": workload_id,
+        "SATURN_USER": user,
+        "SATURN_USERNAME": user,
+        "SATURN_VERSION": PLATFORM_VERSION,
+    }
+    joined = defaults | _users_variables(spec.environment) | platform | dict(kind.environment)
+    secret = {each.variable for each in spec.secrets}
+    return {name: joined[name] for name in sorted(joined) if name not in secret}
+
+
+def _users_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    taken = {}
+    for name, value in environment.items():
+        if not _VARIABLE.fullmatch(name):
+            raise InvalidSpec(f"{name!r} cannot be the name of an environment variable.")
+        if name not in _RESERVED and not name.startswith(_RESERVED_PREFIX):
+            taken[name] = plain_text(value, f"the environment variable {name}")
+    return taken

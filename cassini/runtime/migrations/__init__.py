@@ -2,7 +2,8 @@
 
 A service's versions are files ``NNNN_what.py`` beside its code; revisions are their numbers. The
 embedded form upgrades by itself at start; the version table is looked at first, so that a start
-with nothing to do does not load alembic.
+with nothing to do does not load alembic. Of replicas that start together one upgrades and the
+others wait for it.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _VERSION_TABLE = "alembic_version"
+_LOCK = 0xCA5514
 
 
 def head_of(versions: Path) -> str:
@@ -37,6 +39,10 @@ def _current(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection, versions: Path, metadata: MetaData) -> None:
+    if connection.dialect.name == "postgresql":  # SQLite's transaction is exclusive already
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        if _current(connection) == head_of(versions):
+            return
     from alembic import command  # noqa: PLC0415 - 10 MB, needed only when there is work
 
     command.upgrade(configure(connection, versions, metadata), "head")

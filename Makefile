@@ -1,0 +1,56 @@
+# Every command a person types. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready
+SERVICES := api scheduler builder secrets provisioner
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check format docs bench lock image-lock migration clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# uv comes from the package index into the environment itself, so that only Python is needed.
+$(READY): pyproject.toml uv.lock
+	@echo "Setting up $(VENV) (a minute the first time) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Cassini needs Python 3.11 or newer; say which one: make PYTHON=python3.13 …"; exit 1; }
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "Python has no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@test -x $(RUN)/uv || $(RUN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
+	@$(RUN)/uv sync --frozen --all-extras --all-groups --python $(RUN)/python
+	@touch $@
+
+up: $(READY) ## Run the platform on this machine (UP="--port 9000 …" passes flags on)
+	@exec $(RUN)/cassini up $(UP)
+
+test: $(READY) ## Run the tests (T="tests/api -k start" picks some)
+	@$(RUN)/pytest -n auto --dist loadgroup $(T)
+
+check: $(READY) ## Check style, types, import rules and that generated pages are current
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+	@$(RUN)/pytest -q -n 0 tests/test_docs.py tests/test_purity.py
+
+format: $(READY) ## Put the code into form
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+docs: $(READY) ## Write the generated pages again
+	@$(RUN)/cassini events > docs/events.md
+	@$(RUN)/cassini settings > docs/settings.md
+
+bench: $(READY) ## Measure start, latency and memory beside JupyterHub, in one run
+	@$(RUN)/python -m tests.bench $(BENCH)
+
+lock: $(READY) ## Resolve the platform's own dependencies again
+	@$(RUN)/uv lock --upgrade
+
+migration: $(READY) ## Draft a migration: make migration service=api message="what"
+	@$(RUN)/python -m cassini.runtime.migrations.draft $(service) "$(message)"
+
+clean: ## Remove what set-up and tests made here (data directories stay)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

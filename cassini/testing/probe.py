@@ -1,0 +1,60 @@
+"""A bus that remembers what was sent over it, and fails when a test says so."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+from cassini.contracts.catalog import CATALOG
+from cassini.contracts.envelope import Envelope
+from cassini.contracts.resources import Message, ServiceName
+from cassini.runtime.bus import Bus, Receiver
+
+M = TypeVar("M", bound=Message)
+
+Before = Callable[[str, Envelope], Awaitable[None]]
+
+
+class ProbeBus:
+    """Passes on to another bus, or to nobody; ``sent`` holds what was taken, in order."""
+
+    def __init__(self, inner: Bus | None = None) -> None:
+        self.sent: list[tuple[str, Envelope]] = []
+        self.tries = 0
+        self.before: Before | None = None
+        """Called before each delivery with destination and event: may wait, look, or raise."""
+        self._inner = inner
+        self._failures: list[Exception] = []
+
+    def fail(self, error: Exception, *, times: int = 1) -> None:
+        """Refuse the next deliveries with this error."""
+        self._failures += [error] * times
+
+    def received(self, model: type[M]) -> list[M]:
+        """Return the messages of one type that were taken, in order."""
+        messages = (each.message() for _, each in self.sent if CATALOG[each.type].model is model)
+        return [cast(M, message) for message in messages]
+
+    def destinations(self, event_type: str) -> tuple[str, ...]:
+        """Return every reader of the type, by name."""
+        if self._inner is not None:
+            return self._inner.destinations(event_type)
+        return tuple(sorted(CATALOG[event_type].readers))
+
+    async def send(self, destination: str, envelope: Envelope) -> None:
+        """Deliver one event, unless it is to fail.
+
+        Raises:
+            Exception: what ``fail`` or ``before`` said, or the other bus's own.
+        """
+        self.tries += 1
+        if self.before is not None:
+            await self.before(destination, envelope)
+        if self._failures:
+            raise self._failures.pop(0)
+        if self._inner is not None:
+            await self._inner.send(destination, envelope)
+        self.sent.append((destination, envelope))
+
+    def subscribe(self, service: ServiceName, event_type: str, receiver: Receiver) -> None:
+        """Give the receiver to the other bus; without one nobody receives."""
+        if self._inner is not None:
+            self._inner.subscribe(service, event_type, receiver)

@@ -1,0 +1,145 @@
+"""Who may do what to what: one table, one function.
+
+Every route names its action where it is declared (``openapi_extra=access(Action.VIEW)``). For
+actions that need no target (OPEN, KNOW, ACCOUNT, ADMIN) that line is all: ``enforce`` runs before
+every route and decides. A route about a thing that someone owns also calls ``require`` with the
+owner's and the resource's id, once it has looked the thing up. A test walks every route in every
+role and compares with the table here.
+
+What a caller may not see does not exist for them: ``require`` raises NotFound then, and Forbidden
+only for what they see and may not do.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from fastapi import Request
+
+from cassini.runtime.errors import Forbidden, NotFound
+from services.api.auth.authentication import require_caller
+from services.api.auth.caller import Caller
+
+_EXTRA = "x-cassini-access"
+
+
+class Action(StrEnum):
+    """What can be done."""
+
+    OPEN = "open"
+    """What anybody may do, known or not: sign in, read the status."""
+    KNOW = "know"
+    """What every known caller may read: oneself, the org, sizes, shared images."""
+    ACCOUNT = "account"
+    """One's own account: tokens, password. Not for a resource token."""
+    VIEW = "view"
+    EDIT = "edit"
+    START = "start"
+    """Start, stop and restart."""
+    CREATE = "create"
+    DELETE = "delete"
+    REVEAL = "reveal"
+    """The link with JupyterLab's own token: the owner only, not even an admin."""
+    ADMIN = "admin"
+    """What concerns the installation."""
+
+
+class Role(StrEnum):
+    """What a caller is to the thing at hand."""
+
+    NOBODY = "nobody"
+    ADMIN = "admin"
+    OWNER = "owner"
+    OTHER = "other"
+    ITS_TOKEN = "its_token"  # noqa: S105 - a role, not a secret
+    """The resource token of this very resource."""
+    FOREIGN_TOKEN = "foreign_token"  # noqa: S105 - a role, not a secret
+    """The resource token of another resource."""
+
+
+_KNOWN = {Action.OPEN, Action.KNOW}
+_OWN = {Action.VIEW, Action.EDIT, Action.START, Action.CREATE, Action.DELETE}
+
+ALLOWED: dict[Role, frozenset[Action]] = {
+    Role.NOBODY: frozenset({Action.OPEN}),
+    Role.ADMIN: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.ADMIN}),
+    Role.OWNER: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.REVEAL}),
+    Role.OTHER: frozenset(_KNOWN | {Action.ACCOUNT}),
+    Role.ITS_TOKEN: frozenset(_KNOWN | {Action.VIEW, Action.EDIT, Action.START}),
+    Role.FOREIGN_TOKEN: frozenset(_KNOWN),
+}
+
+TARGETLESS = frozenset({Action.OPEN, Action.KNOW, Action.ACCOUNT, Action.ADMIN})
+"""Actions that ``enforce`` decides alone."""
+
+
+def access(action: Action) -> dict[str, Any]:
+    """Return what a route passes as ``openapi_extra`` to name its action."""
+    return {_EXTRA: action.value}
+
+
+def action_of(route: Any) -> Action | None:
+    """Return the action that a route names, if any."""
+    extra = getattr(route, "openapi_extra", None) or {}
+    return Action(extra[_EXTRA]) if _EXTRA in extra else None
+
+
+def role_of(caller: Caller, *, owner_id: str | None, resource_id: str | None) -> Role:
+    """Return what the caller is to a resource, or to whatever an owner has."""
+    if caller.resource_id is not None:
+        return Role.ITS_TOKEN if caller.resource_id == resource_id else Role.FOREIGN_TOKEN
+    if owner_id is None or owner_id in caller.owner_ids:
+        return Role.OWNER
+    return Role.OTHER
+
+
+def require(
+    caller: Caller,
+    action: Action,
+    *,
+    owner_id: str | None = None,
+    resource_id: str | None = None,
+) -> None:
+    """Let the caller do this to a thing of this owner, or raise.
+
+    Without an owner it is about the caller's own. A caller who is an admin may also do what
+    admins may.
+
+    Raises:
+        NotFound: the caller may not see the thing.
+        Forbidden: the caller may see it, or it is not about a thing, but may not do this.
+    """
+    allowed = ALLOWED[role_of(caller, owner_id=owner_id, resource_id=resource_id)]
+    if caller.is_admin:
+        allowed |= ALLOWED[Role.ADMIN]
+    if action in allowed:
+        return
+    has_target = owner_id is not None or resource_id is not None
+    if has_target and Action.VIEW not in allowed:
+        raise NotFound("there is no such thing, or it is not yours to see")
+    raise Forbidden(_REFUSALS.get(action, "you may not do this"))
+
+
+_REFUSALS = {
+    Action.ADMIN: "only an admin may do this",
+    Action.REVEAL: "only the owner may open it; sign in as the owner",
+    Action.ACCOUNT: "a resource's token may not manage an account; use a token of your own",
+    Action.CREATE: "a resource's token may not create anything; use a token of your own",
+    Action.DELETE: "a resource's token may not delete; use a token of your own",
+}
+
+
+async def enforce(request: Request) -> None:
+    """Decide before every route, by the action that it names (an app-wide dependency).
+
+    Raises:
+        Unauthenticated: the route is not open and nobody known is calling.
+        Forbidden: the caller may not do this at all.
+    """
+    action = action_of(request.scope.get("route"))
+    if action is Action.OPEN:
+        return
+    caller = await require_caller(request)
+    if action is None:
+        raise Forbidden("this address is not open to anybody yet", code="no_access_rule")
+    if action in TARGETLESS:
+        require(caller, action)

@@ -1,0 +1,66 @@
+"""What the api's routes work with, made once by the service and handed to the app.
+
+A route asks for it with ``api: ContextDep`` and opens its own unit of work
+(``async with api.database.write() as session``), so that a transaction never lasts longer than
+the lines that need it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.runtime.clock import Clock
+from cassini.runtime.database import Database
+from cassini.runtime.declarations import Declarations
+from cassini.runtime.log_source import LogSource
+from cassini.runtime.sealing import Sealer
+from cassini.runtime.service import Health
+from cassini.runtime.settings import PlatformSettings
+from services.api.keys import ApiKeys
+
+
+@dataclass(frozen=True)
+class WorkspaceLink:
+    """A workspace as the plain page shows it."""
+
+    name: str
+    status: str
+    href: str | None
+    """The owner-only route that opens it; None while it cannot be opened."""
+    reason: str | None = None
+
+
+HealthCheck = Callable[[], Awaitable[Health]]
+WorkspacesOf = Callable[[AsyncSession, Any], Awaitable[Sequence[WorkspaceLink]]]
+"""Takes a session and the ``Caller``, which is a layer above this file."""
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """Everything a route may need."""
+
+    database: Database
+    declarations: Declarations
+    clock: Clock
+    sealer: Sealer
+    settings: PlatformSettings
+    keys: ApiKeys
+    log_source: LogSource
+    ready: HealthCheck
+    """Whether the api itself (embedded: the whole platform) can work now."""
+    platform: HealthCheck
+    """Whether a workspace could be started now."""
+    workspaces_of: WorkspacesOf
+
+
+def _context(request: Request) -> ApiContext:
+    api = request.app.state.api
+    if not isinstance(api, ApiContext):
+        raise TypeError("the app was made without its context")
+    return api
+
+
+ContextDep = Annotated[ApiContext, Depends(_context)]

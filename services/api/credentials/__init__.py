@@ -1,0 +1,1 @@
+"""Secret values that the platform itself makes, kept by the secrets service."""

@@ -1,0 +1,126 @@
+"""Declaring the credentials that the platform makes itself.
+
+Starts are not held for ``credential.observed``: the wish of the workload names the generation of
+each credential that was declared in the same transaction, and a lease is granted only when the
+store has at least that one, so a value that is late delays the start and is never the old one.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from cassini.contracts.credentials import CredentialDeclaredV1
+from cassini.contracts.resources import ServiceName, Wanted, new_id
+from cassini.contracts.workloads import SecretVariable
+from cassini.runtime.declarations import Numbers
+from services.api.auth.tokens import mint_resource_token
+from services.api.context import ApiContext
+from services.api.credentials.models import PlatformCredential, Purpose
+
+
+def jupyter_token(api: ApiContext, resource_id: str, revision: int) -> str:
+    """Return JupyterLab's token of one revision: whoever has the api's key can derive it again."""
+    text = f"{resource_id}:{revision}".encode()
+    return hmac.new(api.keys.hmac, text, hashlib.sha256).hexdigest()
+
+
+async def mint_token(
+    session: AsyncSession,
+    api: ApiContext,
+    *,
+    resource_id: str,
+    resource_type: str,
+    owner_id: str,
+    user_id: str,
+) -> None:
+    """Make a new resource token and have it kept; tokens made before go on to work.
+
+    They live until they are revoked: a store that lost a value is no reason to lock out what runs.
+    """
+    _, text = await mint_resource_token(
+        session,
+        api.keys,
+        now=api.clock.now(),
+        user_id=user_id,
+        owner_id=owner_id,
+        resource_id=resource_id,
+        resource_type=resource_type,
+    )
+    await set_value(session, api, resource_id, Purpose.RESOURCE_TOKEN, text)
+
+
+async def set_value(
+    session: AsyncSession, api: ApiContext, resource_id: str, purpose: Purpose, value: str
+) -> None:
+    """Declare a value for a resource's credential, which is made on first use."""
+    query = _of_resource(resource_id).where(col(PlatformCredential.purpose) == purpose.value)
+    row = (await session.exec(query)).one_or_none()
+    if row is None:
+        row = PlatformCredential(id=new_id(), resource_id=resource_id, purpose=purpose.value)
+    credential_id = row.id
+
+    def make(numbers: Numbers) -> CredentialDeclaredV1:
+        return CredentialDeclaredV1(
+            id=credential_id,
+            declarer=ServiceName.API,
+            generation=numbers.generation,
+            wanted=Wanted.PRESENT,
+            value_id=new_id(),
+            sealed=api.sealer.seal(
+                value,
+                reader=ServiceName.SECRETS,
+                resource_id=credential_id,
+                generation=numbers.generation,
+            ),
+        )
+
+    wish = await api.declarations.declare(session, "credential", credential_id, make)
+    row.generation = wish.generation
+    session.add(row)
+
+
+async def secret_variables(session: AsyncSession, resource_id: str) -> tuple[SecretVariable, ...]:
+    """Return what a workload's wish says of its secrets: variables, ids and least generations."""
+    rows = await _rows(session, resource_id)
+    return tuple(
+        SecretVariable(
+            variable=row.purpose, credential_id=row.id, minimum_generation=row.generation
+        )
+        for row in rows
+    )
+
+
+async def find(session: AsyncSession, credential_id: str) -> PlatformCredential | None:
+    """Return a credential by its id."""
+    return await session.get(PlatformCredential, credential_id)
+
+
+async def remove_all(session: AsyncSession, api: ApiContext, resource_id: str) -> None:
+    """Wish all credentials of a resource absent and forget them."""
+    for row in await _rows(session, resource_id):
+        credential_id = row.id
+
+        def make(numbers: Numbers, credential_id: str = credential_id) -> CredentialDeclaredV1:
+            return CredentialDeclaredV1(
+                id=credential_id,
+                declarer=ServiceName.API,
+                generation=numbers.generation,
+                wanted=Wanted.ABSENT,
+                value_id="",
+            )
+
+        await api.declarations.declare(session, "credential", credential_id, make)
+        await session.delete(row)
+
+
+async def _rows(session: AsyncSession, resource_id: str) -> Sequence[PlatformCredential]:
+    return (await session.exec(_of_resource(resource_id))).all()
+
+
+def _of_resource(resource_id: str) -> SelectOfScalar[PlatformCredential]:
+    query = select(PlatformCredential).where(col(PlatformCredential.resource_id) == resource_id)
+    return query.order_by(col(PlatformCredential.purpose))

@@ -1,0 +1,1 @@
+"""Images and their versions: what workloads are made from."""

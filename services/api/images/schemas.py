@@ -1,0 +1,147 @@
+"""Images and their tags as the contract shows them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Self
+
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from cassini.contracts.images import ImageStatus
+from cassini.runtime.errors import NotFound
+from services.api.auth.caller import Caller
+from services.api.images.models import Image, ImageTag
+from services.api.paging import PageOut
+from services.api.people.owners import Owner, OwnerOut, owners_by_id
+from services.api.wire import WireOut, timestamp
+
+_SHOWN = {ImageStatus.ABSENT.value: ImageStatus.STOPPING.value}
+"""States that the contract does not know, as the nearest that it does."""
+
+
+class ImageOut(WireOut):
+    """An image."""
+
+    id: str
+    name: str
+    owner: OwnerOut
+    description: str
+    created_at: str
+    hardware_type: str
+    supports: list[str]
+    access: str
+    is_base: bool
+    is_gpu: bool
+    trusted: bool
+
+    @classmethod
+    def of(cls, image: Image, owner: Owner) -> Self:
+        """Show an image."""
+        return cls(
+            id=image.id,
+            name=image.name,
+            owner=OwnerOut.of(owner),
+            description=image.description,
+            created_at=timestamp(image.created_at),
+            hardware_type=image.hardware_type,
+            supports=image.supports,
+            access=image.access,
+            is_base=image.is_base,
+            is_gpu=image.hardware_type != "CPU",
+            trusted=image.trusted,
+        )
+
+
+class ImageTagOut(WireOut):
+    """One version of an image; ``reason`` and ``message`` say why it is not built."""
+
+    id: str
+    created_at: str
+    image: ImageOut
+    image_uri: str
+    description: str
+    version: str
+    build_data: dict[str, Any]
+    archived: bool
+    is_external: bool
+    status: str
+    reason: str | None
+    message: str | None
+
+    @classmethod
+    def of(cls, tag: ImageTag, image: ImageOut) -> Self:
+        """Show a tag of an image."""
+        return cls(
+            id=tag.id,
+            created_at=timestamp(tag.created_at),
+            image=image,
+            image_uri=tag.image_uri,
+            description=tag.description,
+            version=tag.version,
+            build_data={"requirements_txt": tag.requirements or None},
+            archived=tag.archived,
+            is_external=tag.is_external,
+            status=_SHOWN.get(tag.status, tag.status),
+            reason=tag.reason,
+            message=tag.message,
+        )
+
+
+class ImageList(PageOut):
+    """A page of images."""
+
+    images: list[ImageOut]
+
+
+class ImageTagList(PageOut):
+    """A page of the tags of an image."""
+
+    image_tags: list[ImageTagOut]
+
+
+class BuildLogLine(WireOut):
+    """One line of a build's log."""
+
+    timestamp: str
+    content: str
+    pod_name: str
+    container_name: str
+
+
+class BuildLogList(PageOut):
+    """Lines of a build's log, oldest first."""
+
+    logs: list[BuildLogLine]
+
+
+def visible(caller: Caller) -> SelectOfScalar[Image]:
+    """Select the images that a caller may use: their own, and those for everybody here."""
+    return select(Image).where(
+        or_(col(Image.access) == "account", col(Image.owner_id).in_(caller.owner_ids))
+    )
+
+
+async def visible_image(session: AsyncSession, caller: Caller, image_id: str) -> Image:
+    """Return an image that the caller may use.
+
+    Raises:
+        NotFound: there is none of that id, or it is not the caller's to see.
+    """
+    image = (await session.exec(visible(caller).where(col(Image.id) == image_id))).one_or_none()
+    if image is None:
+        raise NotFound("There is no such image.", code="image_not_found")
+    return image
+
+
+async def show_images(session: AsyncSession, images: Collection[Image]) -> dict[str, ImageOut]:
+    """Return the images by their ids, their owners read in one query."""
+    owners = await owners_by_id(session, {image.owner_id for image in images})
+    return {image.id: ImageOut.of(image, owners[image.owner_id]) for image in images}
+
+
+async def show_tags(session: AsyncSession, tag_ids: Collection[str]) -> Mapping[str, ImageTagOut]:
+    """Return tags with their images by the tags' ids, in two queries."""
+    query = select(ImageTag, Image).join(Image, col(ImageTag.image_id) == col(Image.id))
+    found = (await session.exec(query.where(col(ImageTag.id).in_(set(tag_ids))))).all()
+    shown = await show_images(session, {image.id: image for _, image in found}.values())
+    return {tag.id: ImageTagOut.of(tag, shown[tag.image_id]) for tag, _ in found}

@@ -1,0 +1,1 @@
+"""The plain pages: sign in, and where everything is."""

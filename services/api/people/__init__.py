@@ -1,0 +1,1 @@
+"""What is done with orgs, users and owners."""

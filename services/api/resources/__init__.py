@@ -1,0 +1,1 @@
+"""What people start and stop: rows, life cycle, status and routes."""

@@ -1,0 +1,120 @@
+"""What clients may set on a resource: types that refuse what would break later.
+
+Every text and map is bounded, since all of it travels in one message; NUL bytes and lone
+surrogates are refused because no database and no file system takes them (pydantic refuses the
+surrogates). A model made of these types turns bad input into a 4xx that names the field.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from services.api.wire import WireIn
+
+HOME = "/home/jovyan"
+WORKING_DIRECTORY = f"{HOME}/workspace"
+RESERVED_VARIABLES = frozenset({"SATURN_TOKEN", "SATURN_BASE_URL", "JUPYTER_TOKEN"})
+
+_MAX_ENTRIES = 200
+_MAX_MAP_CHARACTERS = 262_144
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL bytes")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+def _bounded(mapping: dict[str, str]) -> dict[str, str]:
+    if len(mapping) > _MAX_ENTRIES:
+        raise ValueError(f"must have at most {_MAX_ENTRIES} entries")
+    if sum(len(key) + len(value) for key, value in mapping.items()) > _MAX_MAP_CHARACTERS:
+        raise ValueError(f"must have at most {_MAX_MAP_CHARACTERS} characters together")
+    return mapping
+
+
+def _variables(mapping: dict[str, str]) -> dict[str, str]:
+    for name in _bounded(mapping):
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"{name[:60]!r} is not the name of an environment variable: use letters, digits "
+                "and underscores, no digit first"
+            )
+        if name in RESERVED_VARIABLES:
+            raise ValueError(f"{name} is set by the platform")
+    return mapping
+
+
+def _relative(path: str) -> str:
+    parts = _one_line(path).split("/")
+    if path.startswith("/") or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError(f"{path[:60]!r} must be a path below the home directory, without '..'")
+    return path
+
+
+def _in_home(path: str) -> str:
+    path = _one_line(path).rstrip("/")
+    parts = path.split("/")[1:]
+    below = path == HOME or path.startswith(f"{HOME}/")
+    if not below or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError(f"must be an absolute path in {HOME}, without '..'")
+    return path
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9](?:[-A-Za-z0-9]{0,62}[A-Za-z0-9])?\z"),
+    Field(description="Letters, digits and hyphens, at most 64, no hyphen first or last."),
+]
+Description = Annotated[Text, StringConstraints(max_length=2048)]
+Tags = Annotated[dict[Text, Text], AfterValidator(_bounded)]
+EnvironmentVariables = Annotated[dict[Text, Text], AfterValidator(_variables)]
+Script = Annotated[Text, StringConstraints(max_length=262_144)]
+Packages = Annotated[Text, StringConstraints(max_length=65_536)]
+WorkingDirectory = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_in_home)]
+DiskSpace = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MGT]i?\z")]
+Subdomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\z")]
+ShortText = Annotated[Text, StringConstraints(max_length=512)]
+AutoShutoff = Literal["1 hour", "6 hours", "24 hours", "3 days", "7 days", "Never"]
+Ide = Literal["jupyter", "rstudio"]
+
+
+class ConfigFileIn(WireIn):
+    """A file below the home directory."""
+
+    content: Script
+    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}\z")] = "0644"
+
+
+class ExtraPackagesIn(WireIn):
+    """Packages to install at every start."""
+
+    pip: Packages | None = None
+    as_requirements_txt: bool = False
+    conda: Packages | None = None
+    as_environment_yml: bool = False
+    apt: Packages | None = None
+    cran: Packages | None = None
+    remotes: Packages | None = None
+    bioconductor: Packages | None = None
+    use_mamba: bool = False
+
+
+def _files(files: dict[str, ConfigFileIn]) -> dict[str, ConfigFileIn]:
+    _bounded({path: file.content for path, file in files.items()})
+    return files
+
+
+ConfigFiles = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=512), AfterValidator(_relative)], ConfigFileIn],
+    AfterValidator(_files),
+]

@@ -1,0 +1,246 @@
+"""Start, stop, restart and delete: check, numbers, emit.
+
+Every function works on a row that the caller has locked, in the caller's transaction. A start
+whose image is not built is held: only the target is stored, and the wish is emitted when the
+image is (``release``); a stop clears it. JupyterLab's token belongs to one revision, so its value
+is declared in the transaction of the wish that raises the revision, and the wish asks for that
+generation of it at least.
+"""
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.images import ImageStatus
+from cassini.contracts.resources import ServiceName, Wanted
+from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1, WorkloadSpec
+from cassini.runtime.declarations import Numbers
+from cassini.runtime.errors import Conflict, Invalid
+from services.api.auth.tokens import revoke_resource_tokens
+from services.api.context import ApiContext
+from services.api.credentials import wishes as credentials
+from services.api.credentials.models import Purpose
+from services.api.images import wishes as images
+from services.api.images.models import ImageTag
+from services.api.people.owners import owners_by_id
+from services.api.resources.backends import offered_sizes
+from services.api.resources.models import Workspace
+from services.api.resources.specs import workspace_spec
+from services.api.resources.status import (
+    ResourceStatus,
+    Seen,
+    held_by_image,
+    not_seen,
+    state_of,
+)
+
+_STOPPED = Seen(ResourceStatus.STOPPED)
+
+
+class Lifecycle:
+    """The verbs of resources."""
+
+    def __init__(self, api: ApiContext) -> None:
+        self._api = api
+
+    async def create(self, session: AsyncSession, row: Workspace) -> None:
+        """Give a new resource its token; nothing runs yet, so no workload is wished for."""
+        session.add(row)
+        await self.renew_credential(session, row, Purpose.RESOURCE_TOKEN)
+
+    async def start(self, session: AsyncSession, row: Workspace, *, debug_mode: bool) -> None:
+        """Have it run; nothing to do where that is wanted already and nothing failed.
+
+        Raises:
+            Invalid: its size is not offered any more.
+        """
+        if row.wants_to_run and row.status != ResourceStatus.ERROR:
+            return
+        await self.restart(session, row, debug_mode=debug_mode)
+
+    async def restart(self, session: AsyncSession, row: Workspace, *, debug_mode: bool) -> None:
+        """Have it run from new processes, made from the row as it is now.
+
+        Raises:
+            Invalid: its size is not offered any more.
+        """
+        (await offered_sizes(session)).get(row.instance_size)
+        row.debug_mode = debug_mode
+        tag = await session.get_one(ImageTag, row.image_tag_id)
+        if tag.status == ImageStatus.ERROR:
+            await images.declare(session, self._api, tag)
+        if tag.status == ImageStatus.BUILT and tag.reference:
+            await self._run(session, row, tag.reference)
+        else:
+            row.held = True
+            show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
+
+    async def edited(self, session: AsyncSession, row: Workspace) -> None:
+        """Take an edit in: only a start that is still held is about the row as it is now."""
+        if row.held:
+            await self.restart(session, row, debug_mode=row.debug_mode)
+
+    async def stop(self, session: AsyncSession, row: Workspace) -> None:
+        """Have nothing run; nothing to do where that is wanted already."""
+        was_held, row.held = row.held, False
+        failed_to_stop = row.wanted is not None and row.status == ResourceStatus.ERROR
+        if row.wanted == Wanted.RUNNING or (failed_to_stop and not was_held):
+            await self._wish(session, row, Wanted.STOPPED)
+        elif was_held:
+            fact = await self._api.declarations.fact(session, "workload", row.id)
+            seen = isinstance(fact, WorkloadObservedV1) and row.wanted is not None
+            show(row, state_of(Wanted.STOPPED, row.generation, fact) if seen else _STOPPED)
+
+    async def delete(self, session: AsyncSession, row: Workspace, *, allow_active: bool) -> None:
+        """Take it out of sight and wish it absent; its name is free, its tokens end at once.
+
+        Raises:
+            Conflict: it is not stopped, and ``allow_active`` is not set.
+        """
+        if row.status != ResourceStatus.STOPPED and not allow_active:
+            raise Conflict(
+                f"{row.name} is {row.status}: stop it first, or delete it with allow_active=true.",
+                code="resource_active",
+            )
+        now = self._api.clock.now()
+        await revoke_resource_tokens(session, row.id, now=now)
+        row.deleted_at, row.held = now, False
+        await self._wish(session, row, Wanted.ABSENT)
+
+    async def release(self, session: AsyncSession, tag: ImageTag) -> None:
+        """Let the starts go on that wait for an image, or fail with it."""
+        waiting = select(Workspace).where(
+            col(Workspace.held), col(Workspace.image_tag_id) == tag.id
+        )
+        for row in (await session.exec(waiting.with_for_update())).all():
+            if tag.status != ImageStatus.BUILT or not tag.reference:
+                show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
+                continue
+            try:
+                await self._run(session, row, tag.reference)
+            except Invalid as error:
+                show(row, Seen(ResourceStatus.ERROR, "UnknownSize", error.message))
+
+    async def observed(
+        self, session: AsyncSession, row: Workspace, fact: WorkloadObservedV1
+    ) -> None:
+        """Take in the newest fact about a resource."""
+        if row.deleted_at is not None:
+            if fact.status == "absent" and fact.generation == row.generation:
+                await credentials.remove_all(session, self._api, row.id)
+                await session.delete(row)
+            return
+        seen = state_of(Wanted(row.wanted or Wanted.STOPPED), row.generation, fact)
+        if not row.held:
+            show(row, seen)
+        row.started_at = fact.started_at or row.started_at
+        row.address = _address(fact) if seen.status == ResourceStatus.RUNNING else None
+        current = fact.generation == row.generation
+        if current and fact.status == "completed" and row.wanted == Wanted.RUNNING:
+            await self._wish(session, row, Wanted.STOPPED)
+        elif row.self_destruct and not row.held and seen.status == ResourceStatus.STOPPED:
+            await self.delete(session, row, allow_active=False)
+
+    async def jumped(self, session: AsyncSession, row: Workspace) -> None:
+        """Follow the numbers that a restored database jumped past.
+
+        The revision rose, so what runs gets a token of that revision, and is wished for again.
+        """
+        wish = await self._last_wish(session, row)
+        if wish is None:
+            return
+        row.generation = wish.generation
+        if wish.wanted == Wanted.RUNNING and wish.spec is not None:
+            spec = await self._with_secrets(session, row, wish.spec, wish.revision)
+            await self._wish(session, row, Wanted.RUNNING, spec)
+
+    async def renew_credential(
+        self, session: AsyncSession, row: Workspace, purpose: Purpose
+    ) -> None:
+        """Declare a value again that the store does not have, or that it has another of."""
+        if purpose is Purpose.RESOURCE_TOKEN:
+            owner = (await owners_by_id(session, {row.owner_id}))[row.owner_id]
+            await credentials.mint_token(
+                session,
+                self._api,
+                resource_id=row.id,
+                resource_type="workspace",
+                owner_id=owner.id,
+                user_id=owner.user_id,
+            )
+        elif (wish := await self._last_wish(session, row)) is not None:
+            value = credentials.jupyter_token(self._api, row.id, wish.revision)
+            await credentials.set_value(session, self._api, row.id, purpose, value)
+
+    async def _run(self, session: AsyncSession, row: Workspace, reference: str) -> None:
+        """Emit the wish of a new revision."""
+        last = await self._last_wish(session, row)
+        spec = workspace_spec(
+            row,
+            owner=(await owners_by_id(session, {row.owner_id}))[row.owner_id],
+            base_url=self._api.settings.url,
+            image=reference,
+            size=(await offered_sizes(session)).get(row.instance_size),
+            secrets=(),
+        )
+        revision = (last.revision if last else 0) + 1
+        spec = await self._with_secrets(session, row, spec, revision)
+        row.held = False
+        row.started_digest = row.settings_digest()
+        await self._wish(session, row, Wanted.RUNNING, spec, new_revision=True)
+
+    async def _with_secrets(
+        self, session: AsyncSession, row: Workspace, spec: WorkloadSpec, revision: int
+    ) -> WorkloadSpec:
+        value = credentials.jupyter_token(self._api, row.id, revision)
+        await credentials.set_value(session, self._api, row.id, Purpose.JUPYTER_TOKEN, value)
+        secrets = await credentials.secret_variables(session, row.id)
+        return spec.model_copy(update={"secrets": secrets})
+
+    async def _wish(
+        self,
+        session: AsyncSession,
+        row: Workspace,
+        wanted: Wanted,
+        spec: WorkloadSpec | None = None,
+        *,
+        new_revision: bool = False,
+    ) -> None:
+        last = await self._last_wish(session, row)
+        snapshot = spec or (last.spec if last and wanted != Wanted.ABSENT else None)
+
+        def make(numbers: Numbers) -> WorkloadDeclaredV1:
+            return WorkloadDeclaredV1(
+                id=row.id,
+                declarer=ServiceName.API,
+                generation=numbers.generation,
+                revision=numbers.revision,
+                wanted=wanted,
+                spec=snapshot,
+            )
+
+        wish = await self._api.declarations.declare(
+            session, "workload", row.id, make, new_revision=new_revision
+        )
+        row.generation, row.wanted = wish.generation, wanted.value
+        row.address = None
+        show(row, not_seen(wanted))
+        session.add(row)
+
+    async def _last_wish(self, session: AsyncSession, row: Workspace) -> WorkloadDeclaredV1 | None:
+        wish = await self._api.declarations.wish(session, "workload", row.id)
+        return wish if isinstance(wish, WorkloadDeclaredV1) else None
+
+
+def show(row: Workspace, seen: Seen) -> None:
+    """Write a state into a row."""
+    row.status, row.reason, row.message = seen.status.value, seen.reason, seen.message
+
+
+def _address(fact: WorkloadObservedV1) -> str | None:
+    """Return where rank 0 of the running revision answers."""
+    for pod in fact.pods:
+        if pod.rank == 0 and pod.revision == fact.revision and pod.endpoints:
+            endpoint = pod.endpoints[0]
+            host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+            return f"http://{host}:{endpoint.port}/"
+    return None

@@ -1,0 +1,129 @@
+"""The command line: ``cassini up``, ``cassini admin …``, and the generated pages.
+
+Commands import what they run when they run, so that ``--help`` and ``admin`` stay quick.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cassini import __version__
+from cassini.runtime.errors import CassiniError
+from cassini.runtime.logs import configure_logging
+from cassini.runtime.settings import PlatformSettings, load_settings
+
+_PLAIN: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
+
+app = typer.Typer(help="Cassini: a data-science platform on your own machine.", **_PLAIN)
+admin = typer.Typer(help="Look after a platform from its own machine, running or not.", **_PLAIN)
+user = typer.Typer(help="People who may sign in.", **_PLAIN)
+app.add_typer(admin, name="admin")
+admin.add_typer(user, name="user")
+
+Home = Annotated[
+    Path | None, typer.Option(help="The data directory (CASSINI_HOME).", show_default=False)
+]
+UserName = Annotated[str, typer.Option("--user", help="Whose it is.")]
+
+
+@app.command("up")
+def run_up(
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on (CASSINI_PORT).")] = None,
+    stop_workloads: Annotated[
+        bool,
+        typer.Option(
+            "--stop-workloads",
+            help="At the end, end running servers too; the next start does start them again.",
+        ),
+    ] = False,
+) -> None:
+    """Run the whole platform on this machine, until Ctrl-C."""
+    from services.up import up  # noqa: PLC0415 - loads all five services
+
+    settings = _settings(home=home, host=host, port=port)
+    configure_logging(level=settings.log_level, form=settings.log_format)
+    _run(up(settings, stop_workloads=stop_workloads, say=_say))
+
+
+@admin.command("sign-in-link")
+def sign_in_link(username: UserName = "admin", home: Home = None) -> None:
+    """Print a link that signs a person in once, within 15 minutes."""
+    from services.admin import make_sign_in_link  # noqa: PLC0415
+
+    print(_run(make_sign_in_link(_settings(home=home), username)))  # noqa: T201
+
+
+@admin.command("token")
+def token(username: UserName = "admin", home: Home = None) -> None:
+    """Print a new API token, and nothing else."""
+    from services.admin import make_token  # noqa: PLC0415
+
+    print(_run(make_token(_settings(home=home), username)))  # noqa: T201
+
+
+@user.command("add")
+def add_user(
+    name: Annotated[str, typer.Argument(help="Lower case letters, digits and hyphens.")],
+    home: Home = None,
+) -> None:
+    """Make a user; sign-in-link --user NAME lets them in."""
+    from services.admin import make_user  # noqa: PLC0415
+
+    for line in _run(make_user(_settings(home=home), name)):
+        _say(line)
+
+
+@app.command("events")
+def print_events() -> None:
+    """Print docs/events.md."""
+    from services.reference import events_page  # noqa: PLC0415
+
+    sys.stdout.write(events_page())
+
+
+@app.command("settings")
+def print_settings() -> None:
+    """Print docs/settings.md."""
+    from services.reference import settings_page  # noqa: PLC0415
+
+    sys.stdout.write(settings_page())
+
+
+@app.command("version")
+def print_version() -> None:
+    """Print the version."""
+    _say(__version__)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the command line's own output
+
+
+def _settings(**flags: Any) -> PlatformSettings:
+    try:
+        return load_settings(**flags)
+    except CassiniError as error:
+        raise _failure(error) from None
+
+
+def _run(work: Any) -> Any:
+    try:
+        return asyncio.run(work)
+    except CassiniError as error:
+        raise _failure(error) from None
+
+
+def _failure(error: CassiniError) -> typer.Exit:
+    """Say what happened and what to do, on standard error."""
+    typer.echo(f"cassini: {error.message}", err=True)
+    return typer.Exit(2)

@@ -1,0 +1,165 @@
+"""The embedded form: five services in one process and one event loop, under one data directory.
+
+This is the only place that knows all services. It gives each its own database, keys and outbox,
+joins them by the in-process bus, and serves the API's HTTP on a socket that it binds before
+anything starts, so that a taken port is told at once.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.bus_memory import MemoryBus
+from cassini.runtime.clock import SystemClock
+from cassini.runtime.database import Database
+from cassini.runtime.errors import Conflict, Invalid
+from cassini.runtime.sealing import KeyRing
+from cassini.runtime.service import Ground, Health, stop_all
+from cassini.runtime.settings import PlatformSettings
+from services.api.app import create_app
+from services.api.service import ApiService
+from services.builder.backends.local_env import LocalEnvBackend
+from services.builder.service import BuilderService
+from services.places import Places
+from services.provisioner.backends.local import LocalBackend
+from services.provisioner.service import ProvisionerService
+from services.scheduler.service import SchedulerService
+from services.secrets.service import SecretsService
+from services.secrets.stores.local import LocalStore
+
+_log = structlog.get_logger(__name__)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind the platform's address.
+
+    Raises:
+        Conflict: the port is taken.
+        Invalid: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"port {port} on {host} is taken by another program; give Cassini another one "
+                "with --port or CASSINI_PORT",
+                code="port_taken",
+            ) from None
+        raise Invalid(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+class Platform:
+    """All of Cassini in this process."""
+
+    def __init__(self, settings: PlatformSettings, places: Places) -> None:
+        self._settings = settings
+        self._places = places
+        self._ring = KeyRing(places.keys)
+        self._bus = MemoryBus()
+        self._clock = SystemClock()
+        self.backend = LocalBackend(data=places.home, installation_id=places.installation_id())
+        self.secrets = SecretsService(
+            self._ground(ServiceName.SECRETS), LocalStore(places.store, places.keys / "store.key")
+        )
+        self.builder = BuilderService(
+            self._ground(ServiceName.BUILDER),
+            LocalEnvBackend(images=places.images),
+            places.build_logs,
+        )
+        self.provisioner = ProvisionerService(self._ground(ServiceName.PROVISIONER), self.backend)
+        self.scheduler = SchedulerService(self._ground(ServiceName.SCHEDULER))
+        self.api = ApiService(
+            self._ground(ServiceName.API),
+            settings=settings,
+            keys=places.keys,
+            log_source=self,
+            platform_health=self.health,
+        )
+        self.services = (
+            self.secrets,
+            self.builder,
+            self.provisioner,
+            self.scheduler,
+            self.api,
+        )
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Start the services, then answer HTTP."""
+        for service in self.services:
+            await service.start()
+        config = uvicorn.Config(
+            create_app(self.api.context),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = _QuietServer(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+
+    async def stop(self, *, stop_workloads: bool = False) -> None:
+        """Stop answering, then the services; workloads go on unless asked otherwise."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+        if stop_workloads:
+            await self.provisioner.stop_workloads()
+        await stop_all(self.services)
+
+    async def health(self) -> Health:
+        """Say whether a workspace could be started now, and if not, why."""
+        for service in self.services:
+            health = await service.health()
+            if not health.ready:
+                return health
+        return Health(ready=True)
+
+    async def join(self) -> None:
+        """Let all that is due now be sent and worked on (for tests)."""
+        while any([await service.join() for service in self.services]):
+            pass
+
+    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
+        """Return the last lines a pod printed."""
+        return await self.provisioner.pod_logs(pod_name, previous=previous, lines=lines)
+
+    async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
+        """Return the last lines of an image's build."""
+        return await self.builder.build_logs(image_id, lines=lines)
+
+    def _ground(self, service: ServiceName) -> Ground:
+        url = self._settings.database_url
+        if url is None:
+            url = f"sqlite+aiosqlite:///{self._places.database_file(service)}"
+        return Ground(
+            database=Database(url, schema=str(service)),
+            bus=self._bus,
+            clock=self._clock,
+            sealer=self._ring.sealer(),
+            opener=self._ring.opener(service),
+            exclusive=True,
+        )
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to the platform, which has more to stop than HTTP."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

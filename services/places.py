@@ -1,0 +1,88 @@
+"""Where the embedded form keeps what: one data directory, held by one process at a time.
+
+As root the directory may be passed through by every user, since workloads run as users of their
+own; databases, keys and secrets are for the platform alone.
+"""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+from cassini.contracts.resources import ServiceName, new_id
+from cassini.runtime.errors import Conflict, Invalid
+
+
+class Places:
+    """The layout of a data directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.keys = home / "keys"
+        self.databases = home / "databases"
+        self.store = home / "store"
+        self.images = home / "images"
+        self.build_logs = home / "build-logs"
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the directories.
+
+        Raises:
+            Invalid: they cannot be made; the message says why.
+        """
+        try:
+            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+            for private in (self.keys, self.databases, self.store, self.build_logs):
+                private.mkdir(mode=0o700, exist_ok=True)
+            self.images.mkdir(mode=0o755, exist_ok=True)
+            self.installation_id()
+        except OSError as error:
+            raise Invalid(self._explain(error), code="data_directory") from error
+
+    def hold(self) -> None:
+        """Take the data directory for this process, until it ends.
+
+        Raises:
+            Conflict: another process has it.
+        """
+        descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode().strip() or "another process"
+            os.close(descriptor)
+            raise Conflict(
+                f"the data directory {self.home} is in use by a running Cassini (process "
+                f"{holder}); stop it, or give this one another directory with --home",
+                code="data_directory_in_use",
+            ) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._lock = descriptor
+
+    def release(self) -> None:
+        """Let another process have the data directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def database_file(self, service: ServiceName) -> Path:
+        """Return the SQLite file of a service."""
+        return self.databases / f"{service}.db"
+
+    def installation_id(self) -> str:
+        """Return the id of this installation, made on first use: what we make is labelled so."""
+        path = self.home / "installation-id"
+        if not path.exists():
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_text(new_id())
+            draft.replace(path)
+        return path.read_text().strip()
+
+    def _explain(self, error: OSError) -> str:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"the disk of {self.home} is full: make room and start again"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"{self.home} cannot be written: give another directory with --home"
+        return f"the data directory {self.home} cannot be made: {error.strerror}"

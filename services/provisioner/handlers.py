@@ -1,0 +1,35 @@
+"""What the provisioner does with each event: keep it, ask for secrets, wake the reconciler."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.credentials import LeaseObservedV1
+from cassini.contracts.protocol import WishVerdict
+from cassini.contracts.resources import ServiceName, Wanted
+from cassini.contracts.workloads import WorkloadDeclaredV1
+from cassini.runtime.ownership import Ownership
+from services.provisioner.leases import Leases
+from services.provisioner.models import Workload
+
+
+class Handlers:
+    """The handlers, over what this service owns and asks for."""
+
+    def __init__(self, workloads: Ownership[Workload], leases: Leases) -> None:
+        self._workloads = workloads
+        self._leases = leases
+
+    async def workload_declared(self, session: AsyncSession, wish: WorkloadDeclaredV1) -> None:
+        """Keep the wish; in the same transaction ask for the secrets of what is to run."""
+        _, verdict = await self._workloads.accept(session, wish)
+        if verdict is WishVerdict.ACCEPT and wish.wanted == Wanted.RUNNING:
+            await self._leases.declare(session, wish)
+
+    async def lease_observed(self, session: AsyncSession, fact: LeaseObservedV1) -> None:
+        """Keep the answer and let the workload that waits for it go on."""
+        if fact.declarer is not ServiceName.PROVISIONER:
+            return
+        workload_id = await self._leases.take(session, fact)
+        row = None if workload_id is None else await self._workloads.get(session, workload_id)
+        if row is not None:
+            self._workloads.wake(session, row)
+            session.add(row)

@@ -1,0 +1,76 @@
+"""A workspace: JupyterLab on a home that stays, or a command of the user's own. Pure.
+
+JupyterLab runs in the image's environment, its kernel ``python3`` in the pod's overlay: what a
+user installs reaches notebooks and terminals and cannot break the server. Its token comes in
+``JUPYTER_TOKEN`` and stands in no argument; its runtime directory, where it writes that token,
+is in memory. Its quit button stays: the exit code 0 that follows makes the workspace completed.
+"""
+
+import shlex
+
+from cassini.contracts.workloads import WorkloadSpec
+from services.provisioner.kinds.base import HOME, KindPlan
+from services.provisioner.startup import home_path, plain_text
+
+PORT = 8888
+_GRACE_SECONDS = 20.0
+
+_KERNEL = """\
+    kernel=$CASSINI_OVERLAY/share/jupyter/kernels/python3
+    mkdir -p -- "$kernel" || return
+    python=$(printf '%s' "$CASSINI_OVERLAY/bin/python" | sed 's/[\\\\"]/\\\\&/g') || return
+    cat >"$kernel/kernel.json" <<KERNEL || return
+{"argv": ["$python", "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+ "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}
+KERNEL
+    JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
+    export JUPYTER_PATH
+"""
+
+_RUNTIME = """\
+    if [ -z "${CASSINI_RUNTIME:-}" ]; then
+        rm -rf -- /dev/shm/cassini-%(id)s.*
+        CASSINI_RUNTIME=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
+    fi
+    JUPYTER_RUNTIME_DIR=$CASSINI_RUNTIME/jupyter
+    export JUPYTER_RUNTIME_DIR
+    mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR" || return
+"""
+
+
+def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
+    """Say what the pod of a workspace runs and when it is ready."""
+    own = spec.command is not None and spec.command.strip() != ""
+    return KindPlan(
+        main=_own_command(spec.command or "") if own else _jupyterlab(spec),
+        ports=(PORT,),
+        # JupyterLab answers /api to everybody and logs nothing about it.
+        readiness_path="/" if own else "/api",
+        grace_seconds=_GRACE_SECONDS,
+        # What dask-saturn takes for a Jupyter server; names that begin with Prefect mean more.
+        environment={"SATURN_RESOURCE_TYPE": "SingleUserServer"},
+        preparation=_KERNEL + _RUNTIME % {"id": workload_id},
+    )
+
+
+def _own_command(command: str) -> str:
+    return f"sh -c {shlex.quote(plain_text(command, 'the command'))}"
+
+
+def _jupyterlab(spec: WorkloadSpec) -> str:
+    inside = spec.working_directory == HOME or spec.working_directory.startswith(f"{HOME}/")
+    arguments = (
+        '"$CASSINI_IMAGE"/bin/python -m jupyterlab',
+        "--no-browser",
+        "--allow-root",  # the local backend may run as root; elsewhere it changes nothing
+        '--ServerApp.ip="${CASSINI_LISTEN:-127.0.0.1}"',
+        '--ServerApp.port="$PORT"',
+        "--ServerApp.port_retries=0",
+        "--ServerApp.base_url=/",
+        '--ServerApp.root_dir="$HOME"',
+        # JupyterLab refuses to start with a preferred directory outside its root.
+        *([f"--ServerApp.preferred_dir={home_path(spec.working_directory)}"] if inside else []),
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    )
+    return " \\\n    ".join(arguments)

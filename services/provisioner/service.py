@@ -1,0 +1,78 @@
+"""The provisioner, put together."""
+
+from sqlmodel import col, select
+
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.ownership import Ownership
+from cassini.runtime.service import Ground, Health, Service
+from cassini.runtime.workqueue import WorkQueue
+from services.provisioner.backends.base import Backend
+from services.provisioner.calls import in_time
+from services.provisioner.capabilities import Capabilities
+from services.provisioner.handlers import Handlers
+from services.provisioner.leases import Leases
+from services.provisioner.logs import PodLogs
+from services.provisioner.models import BackendRow, Workload
+from services.provisioner.orphans import Orphans
+from services.provisioner.reconciler import WorkloadSteps
+from services.provisioner.tables import TABLES
+
+__all__ = ["TABLES", "ProvisionerService"]
+
+
+class ProvisionerService(Service):
+    """Runs workloads on one backend."""
+
+    def __init__(self, ground: Ground, backend: Backend) -> None:
+        super().__init__(ServiceName.PROVISIONER, TABLES, ground)
+        clock, database = ground.clock, ground.database
+        self._backend = backend
+        self._workloads = Ownership(
+            Workload, "workload", outbox=self.outbox, clock=clock, queue=WorkQueue()
+        )
+        backends = Ownership(
+            BackendRow, "backend", outbox=self.outbox, clock=clock, queue=WorkQueue()
+        )
+        leases = Leases(self.declarations, ground.opener)
+        steps = WorkloadSteps(database, self._workloads, leases, backend, clock)
+        handlers = Handlers(self._workloads, leases)
+        self.handlers = {
+            "workload.declared.v1": handlers.workload_declared,
+            "lease.observed.v1": handlers.lease_observed,
+        }
+        self.owned = (self.own(self._workloads, steps.step, steps.failed),)
+        self._capabilities = Capabilities(database, backends, backend, clock)
+        self._logs = PodLogs(backend)
+        self.loops = {
+            "changes": self._follow_changes,
+            "orphans": Orphans(database, self._workloads, backend, clock).run,
+            "capabilities": self._capabilities.run,
+        }
+
+    async def open(self) -> None:
+        """Open the backend; look at once at all that was under way, the host may have restarted."""
+        await in_time(self._backend.open())
+        async with self.database.read() as session:
+            active = select(Workload.id).where(col(Workload.due_at).is_not(None))
+            for workload_id in (await session.exec(active)).all():
+                self._workloads.queue.add(workload_id)
+
+    async def close(self) -> None:
+        """Close the backend, whose pods go on, then the database."""
+        await self._backend.close()
+        await super().close()
+
+    async def health(self) -> Health:
+        """Say whether a workload could be started now."""
+        health = await super().health()
+        if health.ready and self._capabilities.problem is not None:
+            return Health(ready=False, reason=f"{self.name}: {self._capabilities.problem}")
+        return health
+
+    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
+        """Return the last lines a pod printed, or the attempt before it."""
+        return await self._logs.pod_logs(pod_name, previous=previous, lines=lines)
+
+    async def _follow_changes(self) -> None:
+        async for workload_id in self._backend.changes():
+            self._workloads.queue.add(workload_id)

@@ -1,0 +1,193 @@
+"""The steps of the secrets service: put values into the store, answer leases from it.
+
+The store is the truth of what is kept, this service's rows are not: a lease is answered from the
+store, so it is right even when the database is an older copy. A value that is asked for and not
+there makes its credential ``lost``; the declarer then sets it again, and whoever waits is woken.
+"""
+
+import json
+from functools import partial
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.credentials import (
+    CredentialDeclaredV1,
+    CredentialStatus,
+    LeaseDeclaredV1,
+    LeaseStatus,
+)
+from cassini.contracts.resources import ServiceName, Wanted
+from cassini.runtime.database import after_commit
+from cassini.runtime.errors import CassiniError
+from cassini.runtime.ownership import Ownership
+from cassini.runtime.reconcile import Claim, Settled
+from cassini.runtime.sealing import Opener, Sealer
+from services.secrets.leases import answer
+from services.secrets.models import Credential, Lease
+from services.secrets.stores.base import Store, StoredValue
+
+_LOOK_AGAIN_SECONDS = 5.0
+"""When a waiting lease looks again by itself: the value may be stored by another replica."""
+
+
+class CredentialSteps:
+    """Brings the store to what credentials wish for."""
+
+    def __init__(
+        self,
+        credentials: Ownership[Credential],
+        leases: Ownership[Lease],
+        store: Store,
+        opener: Opener,
+    ) -> None:
+        self._credentials = credentials
+        self._leases = leases
+        self._store = store
+        self._opener = opener
+
+    async def step(self, claim: Claim[Credential]) -> Settled[Credential]:
+        """Store, forget, or find out whether the value is still there."""
+        if claim.row.wish is None:
+            return Settled(write=self._write(CredentialStatus.LOST))
+        wish = CredentialDeclaredV1.model_validate(claim.row.wish)
+        if wish.wanted == Wanted.ABSENT:
+            await self._store.delete(wish.id)
+            return Settled(write=self._write(CredentialStatus.ABSENT))
+        if wish.sealed is None:
+            kept = await self._store.get(wish.id)
+            if kept is None or kept.value_id != wish.value_id:
+                return Settled(write=self._write(CredentialStatus.LOST))
+            value = kept.value
+        else:
+            value = self._opener.open(wish.sealed, resource_id=wish.id, generation=wish.generation)
+        await self._store.put(wish.id, StoredValue(wish.generation, wish.value_id, value))
+        return Settled(write=self._write(CredentialStatus.STORED))
+
+    async def failed(
+        self, session: AsyncSession, row: Credential, error: CassiniError, _final: bool
+    ) -> None:
+        """Show why the value is not stored yet, or never will be."""
+        await self._credentials.observe(
+            session,
+            row,
+            status=CredentialStatus.PENDING,
+            reason=getattr(error, "reason", "StoreUnavailable"),
+            message=error.message,
+        )
+
+    def _write(self, status: CredentialStatus) -> "_Write":
+        return _Write(self._credentials, self._leases, status)
+
+
+class _Write:
+    """Writes how a credential's step ended, and hints the leases that may wait for it.
+
+    Only a hint: two rows written in both orders by two transactions would wait for each other.
+    """
+
+    def __init__(
+        self,
+        credentials: Ownership[Credential],
+        leases: Ownership[Lease],
+        status: CredentialStatus,
+    ) -> None:
+        self._credentials = credentials
+        self._leases = leases
+        self._status = status
+
+    async def __call__(self, session: AsyncSession, row: Credential) -> None:
+        row.tombstone = self._status is CredentialStatus.ABSENT
+        if row.wish is not None and self._status is not CredentialStatus.LOST:
+            row.wish = row.wish | {"sealed": None}
+        await self._credentials.observe(session, row, status=self._status)
+        if self._status is CredentialStatus.STORED:
+            pending = select(Lease.id).where(col(Lease.status) == LeaseStatus.PENDING)
+            for lease_id in (await session.exec(pending)).all():
+                after_commit(session, partial(self._leases.queue.add, lease_id))
+
+
+class LeaseSteps:
+    """Answers leases from the store."""
+
+    def __init__(
+        self,
+        credentials: Ownership[Credential],
+        leases: Ownership[Lease],
+        store: Store,
+        sealer: Sealer,
+    ) -> None:
+        self._credentials = credentials
+        self._leases = leases
+        self._store = store
+        self._sealer = sealer
+
+    async def step(self, claim: Claim[Lease]) -> Settled[Lease]:
+        """Grant the lease, or say what it waits for."""
+        wish = LeaseDeclaredV1.model_validate(claim.row.wish)
+        if wish.wanted == Wanted.ABSENT:
+            return Settled(write=self._end)
+        found = {}
+        for asked in wish.credentials:
+            kept = await self._store.get(asked.credential_id)
+            if kept is not None:
+                found[asked.credential_id] = (kept.generation, kept.value)
+        reply = answer(wish, found)
+        if not reply.complete:
+            missing = reply.missing
+            return Settled(
+                again=_LOOK_AGAIN_SECONDS,
+                write=lambda session, row: self._wait(session, row, missing),
+            )
+        sealed = self._sealer.seal(
+            json.dumps(reply.values),
+            reader=wish.declarer,
+            resource_id=wish.id,
+            generation=wish.generation,
+        )
+        return Settled(write=lambda session, row: self._grant(session, row, sealed))
+
+    async def failed(
+        self, session: AsyncSession, row: Lease, error: CassiniError, _final: bool
+    ) -> None:
+        """Show why the lease is not answered yet."""
+        row.status = LeaseStatus.PENDING
+        await self._leases.observe(
+            session,
+            row,
+            status=LeaseStatus.PENDING,
+            reason="StoreUnavailable",
+            message=error.message,
+        )
+
+    async def _grant(self, session: AsyncSession, row: Lease, sealed: str) -> None:
+        row.status = LeaseStatus.GRANTED
+        await self._leases.observe(session, row, status=LeaseStatus.GRANTED, sealed=sealed)
+
+    async def _end(self, session: AsyncSession, row: Lease) -> None:
+        row.status, row.tombstone = LeaseStatus.ABSENT, True
+        await self._leases.observe(session, row, status=LeaseStatus.ABSENT)
+
+    async def _wait(self, session: AsyncSession, row: Lease, missing: tuple[str, ...]) -> None:
+        """Say what is waited for, and look after those credentials.
+
+        One that this service has no row of was known to it once, before an older copy of its
+        database was put back: a fact of generation 0 makes the declarer say what it wishes.
+        """
+        row.status = LeaseStatus.PENDING
+        await self._leases.observe(
+            session,
+            row,
+            status=LeaseStatus.PENDING,
+            reason="WaitingForCredentials",
+            message="waits for secret values that are not stored yet",
+            waiting_for=missing,
+        )
+        known = select(Credential).where(col(Credential.id).in_(missing))
+        rows = {each.id: each for each in (await session.exec(known)).all()}
+        for credential_id in missing:
+            credential = rows.get(credential_id)
+            if credential is None:
+                credential = Credential(id=credential_id, declarer=ServiceName.API)
+                session.add(credential)
+            self._credentials.wake(session, credential)

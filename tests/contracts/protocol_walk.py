@@ -1,0 +1,284 @@
+"""A random walk of a declarer and an owner through everything that can go wrong between them.
+
+The walk plays the people (who start, stop, restart and delete), the network (which swaps,
+doubles, delays and loses messages), the crashes, the backups that are put back, and the world:
+the processes and homes, which no restored database brings back. Then all trouble ends, the timers
+run, and both sides and the world must agree.
+"""
+
+from collections import defaultdict
+
+from cassini.contracts.protocol import OBSERVE_AGAIN_SECONDS, SILENCE_SECONDS
+from cassini.contracts.resources import Declared, Wanted
+from cassini.contracts.workloads import WorkloadStatus
+
+IDS = tuple(f"{number:032x}" for number in (0xA, 0xB, 0xC))
+RUN_OUT = (1, 5, 10, 20, 40, 80, 160, 300)
+LOSS, DOUBLE, CRASH = 0.15, 0.15, 0.2
+
+
+class Broken(AssertionError):
+    """A promise of the protocol was broken."""
+
+
+class World:
+    """What no database holds: processes, labelled with id and revision, and homes."""
+
+    def __init__(self):
+        self.processes = defaultdict(dict)
+        self.homes = {}
+        self.absence_wished = set()
+
+    def start(self, resource_id, revision, command):
+        if self.processes[resource_id]:
+            raise Broken(f"a second process of {resource_id} was started")
+        self.processes[resource_id][revision] = command
+        self.homes[resource_id] = "kept"
+
+    def stop(self, resource_id):
+        self.processes[resource_id].popitem()
+
+    def trash_home(self, resource_id):
+        if resource_id not in self.absence_wished:
+            raise Broken(f"the home of {resource_id} was given up, and nobody wished it")
+        if resource_id in self.homes:
+            self.homes[resource_id] = "trash"
+
+
+class Walk:
+    """One walk: ``take_steps``, then ``come_to_rest``, then ``check``."""
+
+    def __init__(self, rng, clock, declarer, owner):
+        self.rng, self.clock = rng, clock
+        self.declarer, self.owner = declarer, owner
+        self.world = World()
+        self.network = []
+        self.work = {}
+        self.trace = []
+        self.greatest = defaultdict(int)
+        self.backups = {}
+        self.commands = 0
+        self.events = (
+            (self.someone_acts, 12), (self.deliver, 40), (self.reconcile, 30),
+            (self.emit_due, 4), (self.time_passes, 8), (self.observe_again, 1),
+            (self.back_up, 2), (self.restore_declarer, 1), (self.restore_owner, 1),
+            (self.restart_owner, 1), (self.process_dies, 1), (self.look_for_objects, 2),
+        )  # fmt: skip
+
+    async def take_steps(self, count):
+        await self.back_up()
+        events, weights = zip(*self.events, strict=True)
+        for event in self.rng.choices(events, weights, k=count):
+            self.trace.append(event.__name__)
+            await event()
+            await self.collect()
+
+    async def someone_acts(self):
+        resource_id = self.rng.choice(IDS)
+        row = (await self.declarer.view()).get(resource_id)
+        wanted = row.wish.wanted if row else None
+        act = self.rng.choice(("start", "stop", "restart", "delete", "start", "stop"))
+        self.trace[-1] += f" {act} {resource_id[-1]}"
+        command = row.wish.spec.command if row and row.wish.spec else None
+        if act == "start" and wanted is not Wanted.RUNNING:
+            await self.run_new(resource_id)
+        elif act == "restart" and wanted is Wanted.RUNNING:
+            await self.run_new(resource_id)
+        elif act == "stop" and wanted is Wanted.RUNNING:
+            await self.declarer.declare(resource_id, Wanted.STOPPED, command, new_revision=False)
+        elif act == "delete" and wanted in (Wanted.RUNNING, Wanted.STOPPED):
+            self.world.absence_wished.add(resource_id)
+            await self.declarer.declare(resource_id, Wanted.ABSENT, command, new_revision=False)
+
+    async def run_new(self, resource_id):
+        self.commands += 1
+        command = f"command {self.commands}"
+        await self.declarer.declare(resource_id, Wanted.RUNNING, command, new_revision=True)
+
+    async def collect(self):
+        """Put what both sides have committed to send on the network, and look at its numbers."""
+        for wish in await self.declarer.drain():
+            self.network.append(wish)
+        for fact in await self.owner.drain():
+            self.network.append(fact)
+
+    async def deliver(self):
+        if not self.network:
+            return
+        index = self.rng.randrange(len(self.network))
+        luck = self.rng.random()
+        message = self.network[index] if luck < DOUBLE else self.network.pop(index)
+        if luck < 1 - LOSS:
+            await self.receive(message)
+
+    async def receive(self, message):
+        self.trace.append(f"  {_say(message)}")
+        if isinstance(message, Declared):
+            await self.owner.accept(message)
+        else:
+            await self.declarer.take(message)
+
+    async def reconcile(self):
+        rows = await self.owner.view()
+        if not rows:
+            return
+        resource_id = self.rng.choice(sorted(rows))
+        if resource_id not in self.work:
+            self.work[resource_id] = await self.owner.begin(resource_id)
+            return
+        work = self.work.pop(resource_id)
+        seen = self.act(work)
+        if self.rng.random() >= CRASH:
+            await self.finish(work, seen)
+
+    def act(self, work):
+        """Do one thing to the world, as the wish that was read says; return what is seen."""
+        world, resource_id, wish = self.world, work.resource_id, work.wish
+        running = world.processes[resource_id]
+        if wish is None:
+            return WorkloadStatus.UNKNOWN, max(running, default=0)
+        if wish.wanted is Wanted.RUNNING:
+            if wish.revision in running:
+                return WorkloadStatus.RUNNING, wish.revision
+            if running:
+                world.stop(resource_id)
+            else:
+                world.start(resource_id, wish.revision, wish.spec.command)
+            return WorkloadStatus.PENDING, wish.revision
+        if running:
+            world.stop(resource_id)
+            return WorkloadStatus.STOPPING, wish.revision
+        if wish.wanted is Wanted.STOPPED:
+            return WorkloadStatus.STOPPED, wish.revision
+        world.trash_home(resource_id)
+        return WorkloadStatus.ABSENT, wish.revision
+
+    async def finish(self, work, seen):
+        self.trace.append(f"  {work.resource_id[-1]} g{work.generation} seen {seen[0]} r{seen[1]}")
+        before = (await self.owner.view())[work.resource_id].sequence
+        await self.owner.finish(work, *seen)
+        self.check_sequence(work.resource_id, before, await self.owner.view())
+
+    def check_sequence(self, resource_id, before, rows):
+        now = rows[resource_id].sequence
+        if now == before:
+            return
+        if now <= self.greatest[resource_id]:
+            raise Broken(f"sequence {now} of {resource_id} was given after a greater one")
+        self.greatest[resource_id] = now
+
+    async def emit_due(self):
+        await self.declarer.emit_due()
+
+    async def time_passes(self):
+        """Mostly on; sometimes a little back, as clocks do."""
+        self.clock.advance(self.rng.choice((0.000001, 0.1, 3, 30, 400, -0.4)))
+
+    async def observe_again(self, *, renumber=False):
+        before = {each: row.sequence for each, row in (await self.owner.view()).items()}
+        await self.owner.observe_again(renumber=renumber)
+        rows = await self.owner.view()
+        for resource_id, sequence in before.items():
+            self.check_sequence(resource_id, sequence, rows)
+
+    async def back_up(self):
+        for side in (self.declarer, self.owner):
+            kept = self.backups.setdefault(side, [])
+            kept.append(await side.save())
+            if len(kept) > 3:
+                kept.pop(self.rng.randrange(3))
+
+    async def restore_declarer(self):
+        await self.declarer.restore(self.rng.choice(self.backups[self.declarer]))
+
+    async def restore_owner(self):
+        self.work.clear()
+        self.clock.advance(2)
+        await self.owner.restore(self.rng.choice(self.backups[self.owner]))
+        await self.observe_again(renumber=True)
+
+    async def restart_owner(self):
+        self.work.clear()
+        await self.observe_again(renumber=True)
+
+    async def process_dies(self):
+        self.world.processes[self.rng.choice(IDS)].clear()
+
+    async def look_for_objects(self):
+        rows = await self.owner.view()
+        for resource_id, running in sorted(self.world.processes.items()):
+            if running and resource_id not in rows:
+                await self.owner.find(resource_id)
+
+    async def come_to_rest(self):
+        """No more trouble: deliver everything, run every timer, longer than any of them."""
+        patience = int(SILENCE_SECONDS / OBSERVE_AGAIN_SECONDS) + 2
+        for seconds in RUN_OUT:
+            await self.settle(seconds)
+        for _ in range(patience):
+            await self.settle(OBSERVE_AGAIN_SECONDS, observe=True)
+
+    async def settle(self, seconds, *, observe=False):
+        """Let time pass, and work until nothing moves; returns the wishes that were emitted."""
+        self.trace.append(f"settle {seconds}")
+        self.clock.advance(seconds)
+        await self.declarer.emit_due()
+        if observe:
+            await self.observe_again()
+        wishes = 0
+        for _ in range(100):
+            await self.look_for_objects()
+            for resource_id in sorted(await self.owner.view()):
+                work = self.work.pop(resource_id, None) or await self.owner.begin(resource_id)
+                await self.finish(work, self.act(work))
+            await self.collect()
+            if not self.network:
+                return wishes
+            self.rng.shuffle(self.network)
+            messages, self.network = self.network, []
+            for message in messages:
+                wishes += isinstance(message, Declared)
+                await self.receive(message)
+        raise Broken("the two sides never come to rest")
+
+    async def check(self):
+        wished, owned = await self.declarer.view(), await self.owner.view()
+        if strangers := owned.keys() - wished.keys():
+            gone = all(owned[each].fact.status is WorkloadStatus.ABSENT for each in strangers)
+            _require(gone, f"only the owner knows {strangers}")
+        for resource_id, row in wished.items():
+            self.check_agreement(resource_id, row, owned.get(resource_id))
+        for _ in range(3):
+            wishes = await self.settle(OBSERVE_AGAIN_SECONDS, observe=True)
+            _require(wishes == 0, "a settled wish was emitted again")
+
+    def check_agreement(self, resource_id, row, owned):
+        wish = row.wish
+        _require(owned is not None, f"the owner never learnt of {resource_id}")
+        mine = (row.generation, row.wish_digest)
+        _require(mine == (owned.generation, owned.wish_digest), "another wish is owned")
+        _require(row.observed_generation == row.generation, "the wish is not observed")
+        _require(row.fact == owned.fact, "what the declarer knows is not what the owner said")
+        status = WorkloadStatus(str(wish.wanted))
+        _require(row.fact.status is status, f"{wish.wanted} ended as {row.fact.status}")
+        runs = wish.wanted is Wanted.RUNNING
+        expected = {wish.revision: wish.spec.command} if runs else {}
+        found = self.world.processes[resource_id]
+        _require(found == expected, f"{found} runs instead of {expected}")
+        home = self.world.homes.get(resource_id)
+        place = "trash" if wish.wanted is Wanted.ABSENT else "kept"
+        in_place = home in (place, None) or resource_id in self.world.absence_wished
+        _require(in_place, f"the home is {home} for a wish of {wish.wanted}")
+        _require(not runs or home == "kept", "a running workload without its home")
+
+
+def _require(holds, message):
+    if not holds:
+        raise Broken(message)
+
+
+def _say(message):
+    kind = "wish" if isinstance(message, Declared) else "fact"
+    state = message.wanted if kind == "wish" else f"{message.status} s{message.sequence}"
+    digest = message.wish_digest[:4]
+    return f"{kind} {message.id[-1]} g{message.generation} r{message.revision} {state} {digest}"
