@@ -3,10 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
-SERVICES := api scheduler builder secrets provisioner
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format docs bench lock image-lock migration clean
+.PHONY: help up test check format docs bench lock image-locks migration clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +47,13 @@ bench: $(READY) ## Measure start, latency and memory beside JupyterHub, in one r
 
 lock: $(READY) ## Resolve the platform's own dependencies again
 	@$(RUN)/uv lock --upgrade
+
+image-locks: $(READY) ## Resolve the built-in images' packages again
+	@cd services/builder/builtin && for name in *.in; do \
+	  $(CURDIR)/$(RUN)/uv pip compile $$name --excludes $${name%.in}.excludes --universal \
+	    --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make image-locks" \
+	    --no-config --upgrade --quiet --output-file $${name%.in}.txt; done
 
 migration: $(READY) ## Draft a migration: make migration service=api message="what"
 	@$(RUN)/python -m cassini.runtime.migrations.draft $(service) "$(message)"

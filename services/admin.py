@@ -1,10 +1,72 @@
 """What ``cassini admin`` does, on the API's own database; the platform may run or not."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import ServiceName
+from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
 from cassini.runtime.errors import Conflict
 from cassini.runtime.settings import PlatformSettings
+from services.api.keys import load_keys
+from services.api.people.accounts import create_sign_in_link, create_token, create_user
 from services.places import Places
+
+
+async def make_sign_in_link(settings: PlatformSettings, username: str) -> str:
+    """Return the address of a new sign-in link.
+
+    Raises:
+        NotFound: there is no such user.
+        Conflict: there is no platform in the data directory.
+    """
+    async with _api_database(settings) as session:
+        code = await create_sign_in_link(session, username, now=SystemClock().now())
+    return f"{settings.url}/sign-in?{urlencode({'code': code})}"
+
+
+async def make_token(settings: PlatformSettings, username: str) -> str:
+    """Return a new API token.
+
+    Raises:
+        NotFound: there is no such user.
+        Conflict: there is no platform in the data directory.
+    """
+    keys = load_keys(Places(settings.home).keys)
+    async with _api_database(settings) as session:
+        return await create_token(session, keys, username, now=SystemClock().now())
+
+
+async def make_user(settings: PlatformSettings, name: str) -> list[str]:
+    """Make a user and return what the one who made them should read.
+
+    Raises:
+        Invalid: the name does not follow the rules.
+        Conflict: the name is taken, or there is no platform in the data directory.
+    """
+    async with _api_database(settings) as session:
+        made = await create_user(session, name, now=SystemClock().now())
+    lines = [f"Made the user {name}. To let them in: cassini admin sign-in-link --user {name}"]
+    return [*lines, made.notice] if made.notice else lines
+
+
+@asynccontextmanager
+async def _api_database(settings: PlatformSettings) -> AsyncIterator[AsyncSession]:
+    path = Places(settings.home).database_file(ServiceName.API)
+    if settings.database_url is None and not path.exists():
+        raise Conflict(
+            f"there is no platform in {settings.home} yet: run `cassini up` once, or name its "
+            "data directory with --home or CASSINI_HOME",
+            code="no_platform",
+        )
+    database = Database(
+        settings.database_url or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
+    )
+    try:
+        async with database.write() as session:
+            yield session
+    finally:
+        await database.close()

@@ -24,6 +24,7 @@ from cassini.runtime.service import Ground, Health, stop_all
 from cassini.runtime.settings import PlatformSettings
 from services.api.app import create_app
 from services.api.service import ApiService
+from services.builder.backends.base import ImageBackend
 from services.builder.backends.local_env import LocalEnvBackend
 from services.builder.service import BuilderService
 from services.places import Places
@@ -63,7 +64,10 @@ def bind(host: str, port: int) -> socket.socket:
 class Platform:
     """All of Cassini in this process."""
 
-    def __init__(self, settings: PlatformSettings, places: Places) -> None:
+    def __init__(
+        self, settings: PlatformSettings, places: Places, *, images: ImageBackend | None = None
+    ) -> None:
+        """Put the services together; ``images`` builds images instead of the local backend."""
         self._settings = settings
         self._places = places
         self._ring = KeyRing(places.keys)
@@ -75,7 +79,7 @@ class Platform:
         )
         self.builder = BuilderService(
             self._ground(ServiceName.BUILDER),
-            LocalEnvBackend(images=places.images),
+            images or LocalEnvBackend(images=places.images, cache=places.package_cache),
             places.build_logs,
         )
         self.provisioner = ProvisionerService(self._ground(ServiceName.PROVISIONER), self.backend)
@@ -117,9 +121,8 @@ class Platform:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
-        if stop_workloads:
-            await self.provisioner.stop_workloads()
-        await stop_all(self.services)
+        at_rest = self.provisioner.stop_workloads if stop_workloads else None
+        await stop_all(self.services, at_rest=at_rest)
 
     async def health(self) -> Health:
         """Say whether a workspace could be started now, and if not, why."""
@@ -128,6 +131,10 @@ class Platform:
             if not health.ready:
                 return health
         return Health(ready=True)
+
+    async def progress(self) -> str | None:
+        """Return the last line of the build that a first start waits for, if one is under way."""
+        return await self.builder.last_line()
 
     async def join(self) -> None:
         """Let all that is due now be sent and worked on (for tests)."""

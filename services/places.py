@@ -22,6 +22,7 @@ class Places:
         self.databases = home / "databases"
         self.store = home / "store"
         self.images = home / "images"
+        self.package_cache = home / "package-cache"
         self.build_logs = home / "build-logs"
         self._lock: int | None = None
 
@@ -33,7 +34,7 @@ class Places:
         """
         try:
             self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
-            for private in (self.keys, self.databases, self.store, self.build_logs):
+            for private in self._private():
                 private.mkdir(mode=0o700, exist_ok=True)
             self.images.mkdir(mode=0o755, exist_ok=True)
             self.installation_id()
@@ -79,6 +80,9 @@ class Places:
             draft.write_text(new_id())
             draft.replace(path)
         return path.read_text().strip()
+
+    def _private(self) -> tuple[Path, ...]:
+        return (self.keys, self.databases, self.store, self.build_logs, self.package_cache)
 
     def _explain(self, error: OSError) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

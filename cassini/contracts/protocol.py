@@ -24,6 +24,7 @@ class DeclarerNumbers(Protocol):
     """What the declarer's row knows of one id."""
 
     generation: int
+    revision: int
     wish_digest: str
     observed_generation: int
     observed_sequence: int
@@ -64,8 +65,9 @@ class FactVerdict:
 
     ``keep``: it is the newest seen, store it and act on it. ``emit_again``: the owner is behind,
     send the wish once more. ``jump``: the owner is ahead or accepted another wish of this
-    generation (the declarer was restored): raise generation and revision past the fact's and
-    declare again. ``unknown``: there is no row of that id.
+    generation (the declarer was restored), or an object of a later revision is there (so was the
+    owner): raise generation and revision past the fact's and declare again. ``unknown``: there is
+    no row of that id.
     """
 
     keep: bool = False
@@ -81,9 +83,9 @@ def judge_fact(row: DeclarerNumbers | None, fact: Observed) -> FactVerdict:
     """
     if row is None:
         return FactVerdict(unknown=True)
-    if fact.generation > row.generation or (
-        fact.generation == row.generation and fact.wish_digest != row.wish_digest
-    ):
+    ahead = fact.generation > row.generation or getattr(fact, "revision", 0) > row.revision
+    other = fact.generation == row.generation and fact.wish_digest != row.wish_digest
+    if ahead or other:
         return FactVerdict(jump=True)
     newer = (fact.generation, fact.sequence) > (row.observed_generation, row.observed_sequence)
     return FactVerdict(

@@ -156,7 +156,7 @@ class Declarations:
 
     async def _jump(self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed) -> None:
         numbers = Numbers(
-            generation=fact.generation + 1,
+            generation=max(row.generation, fact.generation) + 1,
             revision=max(row.revision, int(getattr(fact, "revision", 0))) + 1,
         )
         wish = _wish_of(row, generation=numbers.generation, revision=numbers.revision)

@@ -192,11 +192,18 @@ class Service:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def stop_all(services: Sequence[Service]) -> None:
-    """Stop several services of one process: all relays first, databases last."""
+async def stop_all(
+    services: Sequence[Service], *, at_rest: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Stop several services of one process: all relays first, databases last.
+
+    ``at_rest`` is called when nothing works any more and everything is still open.
+    """
     for service in services:
         await service.stop_relay()
     for service in services:
         await service.stop_work()
+    if at_rest is not None:
+        await at_rest()
     for service in services:
         await service.close()

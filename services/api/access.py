@@ -98,11 +98,13 @@ def require(
     *,
     owner_id: str | None = None,
     resource_id: str | None = None,
+    what: str = "thing",
 ) -> None:
     """Let the caller do this to a thing of this owner, or raise.
 
     Without an owner it is about the caller's own. A caller who is an admin may also do what
-    admins may.
+    admins may. ``what`` is the noun of a refusal, the same as where there is no such thing at
+    all (``missing``), so that the answer does not tell the two apart.
 
     Raises:
         NotFound: the caller may not see the thing.
@@ -113,10 +115,16 @@ def require(
         allowed |= ALLOWED[Role.ADMIN]
     if action in allowed:
         return
-    has_target = owner_id is not None or resource_id is not None
-    if has_target and Action.VIEW not in allowed:
-        raise NotFound("there is no such thing, or it is not yours to see")
+    own_place = resource_id is None and (owner_id is None or owner_id in caller.owner_ids)
+    if Action.VIEW not in allowed and not own_place:
+        raise missing(what)
     raise Forbidden(_REFUSALS.get(action, "you may not do this"))
+
+
+def missing(what: str) -> NotFound:
+    """Return the error for a thing that is not there, or not for the caller."""
+    code = f"{what.replace(' ', '_')}_not_found"
+    return NotFound(f"There is no such {what}.", code=code)
 
 
 _REFUSALS = {

@@ -7,7 +7,7 @@ the lines that need it.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,6 +20,9 @@ from cassini.runtime.sealing import Sealer
 from cassini.runtime.service import Health
 from cassini.runtime.settings import PlatformSettings
 from services.api.keys import ApiKeys
+
+if TYPE_CHECKING:  # the layer above, by name only
+    from services.api.auth.caller import Caller
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,7 @@ class WorkspaceLink:
 
 
 HealthCheck = Callable[[], Awaitable[Health]]
-WorkspacesOf = Callable[[AsyncSession, Any], Awaitable[Sequence[WorkspaceLink]]]
-"""Takes a session and the ``Caller``, which is a layer above this file."""
+WorkspacesOf: TypeAlias = "Callable[[AsyncSession, Caller], Awaitable[Sequence[WorkspaceLink]]]"
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Failures:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and answer for it when that fails."""
         started = False
 
         async def watched(message: Message) -> None:
@@ -124,8 +125,13 @@ def install(app: FastAPI) -> None:
     app.add_middleware(Failures)
 
 
+def status_of(error: CassiniError) -> HTTPStatus:
+    """Return the status that an error answers with."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 def _foreseen(error: CassiniError) -> Response:
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed", code=error.code, reason=error.message, **error.context)
     after = getattr(error, "after", None)

@@ -101,9 +101,7 @@ def page_query(
     prev_key: Annotated[str | None, Query(description="Previous page key.")] = None,
     next_key: Annotated[str | None, Query(description="Next page key.")] = None,
     page_size: Annotated[int, Query(ge=1, le=1000, description="Page size.")] = 100,
-    descending: Annotated[
-        bool, Query(description="List results in descending order.")
-    ] = False,
+    descending: Annotated[bool, Query(description="List results in descending order.")] = False,
 ) -> PageQuery:
     """Read the page that a query string asks for.
 

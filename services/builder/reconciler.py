@@ -89,8 +89,9 @@ class ImageSteps:
 
     async def _resolve(self, claim: Claim[Image], wish: ImageDeclaredV1, log: BuildLog) -> Recipe:
         row = claim.row
-        if row.resolved_generation == wish.generation:
-            return Recipe(row.lock, row.python, row.platform)
+        recipe = Recipe(row.lock, row.python, row.platform)
+        if row.resolved_generation == wish.generation and self._backend.fits(recipe):
+            return recipe
         recipe = await self._cancellable(self._backend.resolve(wish.spec, log.write))
         async with claim.write() as (_, row):
             row.lock, row.python, row.platform = recipe.lock, recipe.python, recipe.platform

@@ -45,6 +45,16 @@ class BuilderService(Service):
         self._steps.stop()
         await super().stop_work()
 
+    async def last_line(self) -> str | None:
+        """Return the newest line of any build under way; None when nothing is built."""
+        async with self.database.read() as session:
+            under_way = select(Image.id).where(
+                col(Image.started_at).is_not(None), col(Image.finished_at).is_(None)
+            )
+            image_id = (await session.exec(under_way.limit(1))).first()
+        lines = await self.build_logs(image_id, lines=1) if image_id else []
+        return lines[0] if lines else None
+
     async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
         """Return the last lines of an image's build log."""
         return [line.text for line in await BuildLog(self._logs, image_id).tail(lines)]

@@ -33,12 +33,12 @@ class Capabilities:
         """Why the backend cannot be used now, if so."""
 
     async def run(self) -> None:
-        """Look for ever; say it again every few minutes, for whoever missed it."""
-        said_at = self._clock.now()
+        """Look for ever; say it again at start and every few minutes, for whoever missed it."""
+        said_at: float | None = None
         while True:
             await self.look()
-            if self._clock.now() - said_at >= _SAY_AGAIN_SECONDS:
-                await self._backends.observe_again(self._database)
+            if said_at is None or self._clock.now() - said_at >= _SAY_AGAIN_SECONDS:
+                await self._backends.observe_again(self._database, renumber=said_at is None)
                 said_at = self._clock.now()
             await self._clock.sleep(_LOOK_SECONDS)
 

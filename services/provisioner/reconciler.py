@@ -13,7 +13,7 @@ from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadStatus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
-from cassini.runtime.ownership import Ownership
+from cassini.runtime.ownership import Ownership, observe_under
 from cassini.runtime.reconcile import Claim, Settled
 from services.provisioner.backends.base import Backend
 from services.provisioner.calls import in_time
@@ -45,7 +45,6 @@ class WorkloadSteps:
     async def step(self, claim: Claim[Workload]) -> Settled[Workload]:
         """Take one step."""
         row, wish = claim.row, _wish_of(claim.row)
-        generation = row.generation
         async with self._database.read() as session:
             lease = await self._leases.look(session, row.id, wish)
         pods = await in_time(self._backend.list_pods(row.id))
@@ -60,19 +59,17 @@ class WorkloadSteps:
                 tombstone=row.tombstone,
             )
         )
-        if not await self._record(claim, generation, decision):
+        if not await self._record(claim, decision):
             return Settled(again=0.0)
         for action in decision.actions:
             await self._act(action, row.id, wish, lease)
-        gone = _Gone(self._workloads, generation, decision) if decision.gone else None
+        gone = _Gone(self._workloads, decision) if decision.gone else None
         return Settled(again=decision.again, write=gone)
 
     async def failed(
         self, session: AsyncSession, row: Workload, error: CassiniError, final: bool
     ) -> None:
         """Show why it does not go on. What will never work is not tried before a new revision."""
-        if isinstance(error, GiveUp) and row.state().generation != row.generation:
-            return  # said of an older wish
         wish = _wish_of(row)
         reason, status = _reason(error), _status(row, wish)
         if final and wish is not None and wish.wanted == Wanted.RUNNING:
@@ -92,14 +89,15 @@ class WorkloadSteps:
             started_at=state.started_at,
         )
 
-    async def _record(self, claim: Claim[Workload], generation: int, decision: Decision) -> bool:
+    async def _record(self, claim: Claim[Workload], decision: Decision) -> bool:
         """Write state, fact and leases that are not needed; False if the wish is not the same."""
         async with claim.write() as (session, row):
-            if row.generation != generation:
+            if row.generation != claim.generation:
                 return False
             row.keep(decision.state)
             if decision.ask:
                 row.generation, row.wish, row.wish_digest = 0, None, ""
+                observe_under(session, row, 0, "")
             await self._workloads.observe(session, row, **vars(decision.seen))
             await self._leases.release(session, row.id, decision.released)
         return True
@@ -132,16 +130,13 @@ class WorkloadSteps:
 
 
 class _Gone:
-    """Writes that a workload and its home are gone, if that is still what is wished."""
+    """Writes that a workload and its home are gone."""
 
-    def __init__(self, workloads: Ownership[Workload], generation: int, decision: Decision) -> None:
+    def __init__(self, workloads: Ownership[Workload], decision: Decision) -> None:
         self._workloads = workloads
-        self._generation = generation
         self._decision = decision
 
     async def __call__(self, session: AsyncSession, row: Workload) -> None:
-        if row.generation != self._generation:
-            return
         status = WorkloadStatus.ABSENT
         row.tombstone = True
         row.keep(self._decision.state.model_copy(update={"status": status}))

@@ -1,12 +1,14 @@
 """The provisioner, put together."""
 
+import asyncio
+
 from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
-from services.provisioner.backends.base import Backend
+from services.provisioner.backends.base import Backend, PodPhase
 from services.provisioner.calls import in_time
 from services.provisioner.capabilities import Capabilities
 from services.provisioner.handlers import Handlers
@@ -18,6 +20,9 @@ from services.provisioner.reconciler import WorkloadSteps
 from services.provisioner.tables import TABLES
 
 __all__ = ["TABLES", "ProvisionerService"]
+
+_ALIVE = {PodPhase.STARTING, PodPhase.STARTED}
+_STOP_SECONDS, _LOOK_SECONDS = 60.0, 0.1
 
 
 class ProvisionerService(Service):
@@ -68,6 +73,17 @@ class ProvisionerService(Service):
         if health.ready and self._capabilities.problem is not None:
             return Health(ready=False, reason=f"{self.name}: {self._capabilities.problem}")
         return health
+
+    async def stop_workloads(self) -> None:
+        """End every pod and leave the wishes as they are: the next start makes the pods again.
+
+        Called when the loops have stopped, so nothing starts a pod while it ends.
+        """
+        for pod in await in_time(self._backend.list_pods()):
+            await in_time(self._backend.terminate(pod.name))
+        async with asyncio.timeout(_STOP_SECONDS):
+            while any(pod.phase in _ALIVE for pod in await in_time(self._backend.list_pods())):
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
         """Return the last lines a pod printed, or the attempt before it."""

@@ -115,8 +115,11 @@ write_file() {
         printf 'cassini: %s is a directory\n' "$2" >&2
         return 1
     fi
-    (umask 077 && printf '%s' "$3" >"$folder/.cassini-file.$$") && chmod "$1" "$folder/.cassini-file.$$" &&
-        mv -f -- "$folder/.cassini-file.$$" "$folder/${2##*/}"
+    new=$folder/.cassini-file.$$
+    (umask 077 && printf '%s' "$3" >"$new") && chmod "$1" "$new" &&
+        mv -f -- "$new" "$folder/${2##*/}" && return
+    rm -f -- "$new"
+    return 1
 }
 """
 
@@ -165,6 +168,7 @@ stopped=
 trap 'stopped=1; kill "$main" 2>/dev/null' TERM INT
 wait "$main"
 code=$?
+trap - TERM INT
 if [ -n "$stopped" ]; then
     wait "$main"
     exit
@@ -173,7 +177,6 @@ fi
 report "main failed $code"
 printf 'cassini: The main command failed (exit code %%s). %%s\\n' "$code" \\
     'Debug mode keeps this pod up: look around in it, then stop it.' >&2
-trap - TERM INT
 exec sleep 2147483647
 """
 

@@ -94,7 +94,8 @@ class MemoryDeclarer:
             self._store(wish, stray=True)
         elif verdict.jump:
             revision = max(row.revision, fact.revision) + 1
-            changed = {"generation": fact.generation + 1, "revision": revision}
+            generation = max(row.generation, fact.generation) + 1
+            changed = {"generation": generation, "revision": revision}
             self._store(row.wish.model_copy(update=changed), stray=row.stray)
         elif row is not None:
             self._hear(row, fact, verdict)

@@ -68,9 +68,7 @@ async def _authenticate(request: Request) -> Caller | None:
     return caller
 
 
-async def caller_of_token(
-    session: AsyncSession, keys: ApiKeys, text: str, *, now: float
-) -> Caller:
+async def caller_of_token(session: AsyncSession, keys: ApiKeys, text: str, *, now: float) -> Caller:
     """Return whom a token speaks for.
 
     Raises:
@@ -145,8 +143,7 @@ def _token_text(header: str) -> str:
     scheme, _, text = header.strip().partition(" ")
     if scheme.lower() not in _SCHEMES or not text.strip():
         raise Unauthenticated(
-            "the Authorization header is not understood: write 'token <token>' or "
-            "'Bearer <token>'",
+            "the Authorization header is not understood: write 'token <token>' or 'Bearer <token>'",
             code="bad_token",
         )
     return text.strip()

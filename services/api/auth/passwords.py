@@ -1,7 +1,8 @@
 """Passwords: Argon2id with the library's own parameters, in two threads of their own.
 
-A hash takes about 64 MiB and some tens of milliseconds, which is the point of it; two
-threads keep a burst of sign-ins from taking all memory and every processor. An unknown user costs as much time as a known one.
+A hash takes about 64 MiB and some tens of milliseconds, which is the point of it; two threads keep
+a burst of sign-ins from taking all memory and every processor. An unknown user costs as much time
+as a known one.
 """
 
 import asyncio

@@ -7,6 +7,7 @@ through, and taken back when it was right.
 
 import hashlib
 
+from fastapi import Request
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +17,11 @@ from services.api.auth.models import FailedSignIn
 
 WINDOW_SECONDS = 15 * 60
 PAIR_LIMIT, ADDRESS_LIMIT, NAME_LIMIT = 5, 20, 50
+
+
+def address_of(request: Request) -> str:
+    """Return the network address that a request came from."""
+    return request.client.host if request.client else "unknown"
 
 
 async def count_try(session: AsyncSession, username: str, address: str, *, now: float) -> None:

@@ -89,7 +89,7 @@ async def create_user(
     await session.flush()
     count = (await session.exec(select(func.count()).select_from(User))).one()
     notice = ONE_TRUST_DOMAIN if count > 1 else None
-    after_commit(session, lambda: audit.info("user created", user=name, by=by, notice=notice))
+    after_commit(session, lambda: audit.info("user created", user=name, by=by))
     return NewUser(user=user, owner_id=owner.id, notice=notice)
 
 
@@ -131,8 +131,6 @@ async def create_token(
         NotFound: there is no such user.
     """
     user = await find_user(session, username)
-    row, text = await mint_token(
-        session, keys, now=now, user_id=user.id, description=description
-    )
+    row, text = await mint_token(session, keys, now=now, user_id=user.id, description=description)
     after_commit(session, lambda: audit.info("API token made", user=username, id=row.id))
     return text

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Query
+from sqlalchemy import false
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -128,24 +129,18 @@ async def owners_by_id(session: AsyncSession, ids: Collection[str]) -> dict[str,
     return {owner.id: owner for owner in found}
 
 
-def _conditions(
-    caller: Caller, reference: OwnerReference | None
-) -> tuple[Any, ...]:
+def _conditions(caller: Caller, reference: OwnerReference | None) -> tuple[Any, ...]:
     if reference is None:
         return (col(OwnerRow.id) == caller.default_owner_id,)
-    if isinstance(reference, str):
-        return _by_path(caller, reference)
-    if reference.id is not None:
-        return (col(OwnerRow.id) == reference.id,)
-    if reference.name is not None:
-        return _by_path(caller, reference.name)
-    if reference.group_id is not None:
-        # No group can exist yet, so none can be an owner.
-        return (col(OwnerRow.id).is_(None),)
-    user = col(OwnerRow.user_id) == (reference.user_id or caller.user_id)
-    if reference.org_id is not None:
-        return user, col(OwnerRow.org_id) == reference.org_id
-    return user, col(Org.is_primary)
+    fields = OwnerFields(name=reference) if isinstance(reference, str) else reference
+    if fields.id is not None:
+        return (col(OwnerRow.id) == fields.id,)
+    if fields.name is not None:
+        return _by_path(caller, fields.name)
+    if fields.group_id is not None:
+        return (false(),)  # there are no groups yet, so none is an owner
+    in_org = col(Org.is_primary) if fields.org_id is None else col(Org.id) == fields.org_id
+    return in_org, col(OwnerRow.user_id) == (fields.user_id or caller.user_id)
 
 
 def _by_path(caller: Caller, path: str) -> tuple[Any, ...]:

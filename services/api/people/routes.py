@@ -85,9 +85,7 @@ async def list_users(
     return UserList(users=[shape.of(user) for user in found.rows], **found.keys())
 
 
-@router.post(
-    "/users", tags=["users"], status_code=201, openapi_extra=access(Action.ADMIN)
-)
+@router.post("/users", tags=["users"], status_code=201, openapi_extra=access(Action.ADMIN))
 async def post_user(caller: CallerDep, api: ContextDep, body: UserCreate) -> UserCreatedOut:
     """Make a user; sign-in links come from the command line, as no mail is sent."""
     async with api.database.write() as session:

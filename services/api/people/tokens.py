@@ -7,8 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.runtime.database import after_commit
-from cassini.runtime.errors import Invalid, NotFound
-from services.api.access import Action, access, require
+from cassini.runtime.errors import Invalid
+from services.api.access import Action, access, missing, require
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.auth.models import ApiToken, Org, OwnerRow
@@ -56,8 +56,7 @@ async def post_token(caller: CallerDep, api: ContextDep, body: TokenCreate) -> N
     """Make a token; its text is in this answer only."""
     if body.scope is not None or body.refresh_expires_in is not None:
         raise Invalid(
-            "scopes and refresh tokens are not offered yet: leave out scope and "
-            "refresh_expires_in",
+            "scopes and refresh tokens are not offered yet: leave out scope and refresh_expires_in",
             code="not_offered",
         )
     async with api.database.write() as session:
@@ -105,9 +104,7 @@ async def delete_token(caller: CallerDep, api: ContextDep, api_token_id: str) ->
         after_commit(session, lambda: audit.info("API token revoked", by=by, id=token_id))
 
 
-async def _token(
-    session: AsyncSession, caller: Caller, token_id: str, action: Action
-) -> ApiToken:
+async def _token(session: AsyncSession, caller: Caller, token_id: str, action: Action) -> ApiToken:
     """Return a token and let the caller do this to it."""
     query = (
         select(ApiToken, col(OwnerRow.id))
@@ -122,9 +119,9 @@ async def _token(
     )
     found = (await session.exec(query)).one_or_none()
     if found is None:
-        raise NotFound("there is no such token", code="token_not_found")
+        raise missing("token")
     row, owner_id = found
-    require(caller, action, owner_id=owner_id)
+    require(caller, action, owner_id=owner_id, resource_id=row.id, what="token")
     return row
 
 

@@ -24,8 +24,22 @@ async def keep_backend(session: AsyncSession, fact: BackendObservedV1) -> None:
 
 async def offered_sizes(session: AsyncSession) -> Sizes:
     """Return the sizes that the backend seen last can hold."""
-    query = select(Backend).order_by(col(Backend.sequence).desc()).limit(1)
-    row = (await session.exec(query)).one_or_none()
+    row = await _newest(session)
     if row is None:
         return Sizes(None)
     return Sizes(Capacity(cores=row.cores, memory_bytes=row.memory_bytes, cloud=row.kind))
+
+
+async def why_nothing_can_start(session: AsyncSession) -> str | None:
+    """Return why no workload could be started now; None where one could."""
+    row = await _newest(session)
+    if row is None:
+        return "nothing is known of the backend yet"
+    if not row.reachable:
+        return row.message or f"the backend ({row.kind}) cannot be reached"
+    return None
+
+
+async def _newest(session: AsyncSession) -> Backend | None:
+    query = select(Backend).order_by(col(Backend.sequence).desc()).limit(1)
+    return (await session.exec(query)).one_or_none()

@@ -72,7 +72,7 @@ def _in_home(path: str) -> str:
 Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9](?:[-A-Za-z0-9]{0,62}[A-Za-z0-9])?\z"),
+    StringConstraints(pattern=r"^[A-Za-z0-9](?:[-A-Za-z0-9]{0,62}[A-Za-z0-9])?$"),
     Field(description="Letters, digits and hyphens, at most 64, no hyphen first or last."),
 ]
 Description = Annotated[Text, StringConstraints(max_length=2048)]
@@ -81,8 +81,8 @@ EnvironmentVariables = Annotated[dict[Text, Text], AfterValidator(_variables)]
 Script = Annotated[Text, StringConstraints(max_length=262_144)]
 Packages = Annotated[Text, StringConstraints(max_length=65_536)]
 WorkingDirectory = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_in_home)]
-DiskSpace = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MGT]i?\z")]
-Subdomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\z")]
+DiskSpace = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MGT]i?$")]
+Subdomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$")]
 ShortText = Annotated[Text, StringConstraints(max_length=512)]
 AutoShutoff = Literal["1 hour", "6 hours", "24 hours", "3 days", "7 days", "Never"]
 Ide = Literal["jupyter", "rstudio"]
@@ -92,7 +92,7 @@ class ConfigFileIn(WireIn):
     """A file below the home directory."""
 
     content: Script
-    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}\z")] = "0644"
+    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0644"
 
 
 class ExtraPackagesIn(WireIn):
@@ -114,7 +114,5 @@ def _files(files: dict[str, ConfigFileIn]) -> dict[str, ConfigFileIn]:
     return files
 
 
-ConfigFiles = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=512), AfterValidator(_relative)], ConfigFileIn],
-    AfterValidator(_files),
-]
+HomePath = Annotated[str, StringConstraints(max_length=512), AfterValidator(_relative)]
+ConfigFiles = Annotated[dict[HomePath, ConfigFileIn], AfterValidator(_files)]

@@ -7,6 +7,8 @@ is declared in the transaction of the wish that raises the revision, and the wis
 generation of it at least.
 """
 
+from typing import Literal
+
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -34,6 +36,7 @@ from services.api.resources.status import (
 )
 
 _STOPPED = Seen(ResourceStatus.STOPPED)
+_Wanted = Literal[Wanted.RUNNING, Wanted.STOPPED, Wanted.ABSENT]
 
 
 class Lifecycle:
@@ -87,8 +90,10 @@ class Lifecycle:
             await self._wish(session, row, Wanted.STOPPED)
         elif was_held:
             fact = await self._api.declarations.fact(session, "workload", row.id)
-            seen = isinstance(fact, WorkloadObservedV1) and row.wanted is not None
-            show(row, state_of(Wanted.STOPPED, row.generation, fact) if seen else _STOPPED)
+            if isinstance(fact, WorkloadObservedV1) and row.wanted is not None:
+                show(row, state_of(Wanted.STOPPED, row.generation, fact))
+            else:
+                show(row, _STOPPED)
 
     async def delete(self, session: AsyncSession, row: Workspace, *, allow_active: bool) -> None:
         """Take it out of sight and wish it absent; its name is free, its tokens end at once.
@@ -200,7 +205,7 @@ class Lifecycle:
         self,
         session: AsyncSession,
         row: Workspace,
-        wanted: Wanted,
+        wanted: _Wanted,
         spec: WorkloadSpec | None = None,
         *,
         new_revision: bool = False,

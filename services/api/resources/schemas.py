@@ -2,8 +2,6 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict
-
 from services.api.images.schemas import ImageTagOut
 from services.api.paging import PageOut
 from services.api.people.owners import Owner, OwnerOut, OwnerReference
@@ -65,8 +63,6 @@ class WorkspaceCreate(_Settable):
 
 class WorkspaceUpdate(_Settable):
     """A change of a workspace: only what is sent is changed."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: Name = ""
 

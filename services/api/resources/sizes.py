@@ -136,6 +136,6 @@ def _fitting(capacity: Capacity | None) -> list[Size]:
         memory = min(_KNOWN[0].memory_bytes, capacity.memory_bytes)
         return [replace(_KNOWN[0], memory_bytes=memory, cloud=capacity.cloud)]
     whole = Size(WHOLE_MACHINE, cores, capacity.memory_bytes // GIB * GIB, capacity.cloud)
-    if all((each.cores, each.memory_bytes) != (whole.cores, whole.memory_bytes) for each in fitting):
+    if (whole.cores, whole.memory_bytes) not in {(one.cores, one.memory_bytes) for one in fitting}:
         fitting.append(whole)
     return fitting

@@ -33,6 +33,9 @@ class ImageBackend(Protocol):
     async def resolve(self, spec: ImageSpec, log: LogSink) -> Recipe:
         """Decide every package and version of an image; its digest follows from them."""
 
+    def fits(self, recipe: Recipe) -> bool:
+        """Say whether a recipe is for this place: it is not once the platform's Python changed."""
+
     async def build(self, recipe: Recipe, log: LogSink) -> BuiltImage:
         """Make the image, or find it made. Cancelling leaves nothing that looks whole."""
 

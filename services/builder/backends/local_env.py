@@ -94,9 +94,13 @@ class LocalEnvBackend:
             lock = await self._compile(spec.requirements, log)
         return Recipe(lock=lock, python=python_tag(), platform=sysconfig.get_platform())
 
+    def fits(self, recipe: Recipe) -> bool:
+        """Say whether a recipe was resolved for the platform's Python."""
+        return (recipe.python, recipe.platform) == (python_tag(), sysconfig.get_platform())
+
     async def build(self, recipe: Recipe, log: LogSink) -> BuiltImage:
         """Make the environment, or find it made; waits while somebody else makes it."""
-        if (recipe.python, recipe.platform) != (python_tag(), sysconfig.get_platform()):
+        if not self.fits(recipe):
             message = f"The image was resolved for {recipe.python}; this is {python_tag()}."
             raise GiveUp(message, reason="OtherPython")
         digest = recipe.digest

@@ -19,6 +19,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
@@ -127,12 +128,17 @@ class LocalBackend:
             return attempt.keeper if attempt.alive else None
         owner = self._starter.owner(plan.owner_id)
         self._places.make_attempt(plan.name, owner)
-        intent = attempt.intent if attempt else self._put_down(plan, owner)
-        ports = {int(container): port for container, port in intent.ports.items()}
+        if attempt is None:
+            with suppress(FileExistsError):  # another backend was faster: its intent counts
+                self._put_down(plan, owner)
+            attempt = self._observe(plan.name)
+        if attempt is None:
+            raise BackendError(f"Another installation has a pod named {plan.name} here.")
+        ports = {int(container): port for container, port in attempt.intent.ports.items()}
         order = self._starter.order(plan, secrets, ports, self._abilities)
         return spawn(order, str(plan.name))
 
-    def _put_down(self, plan: PodPlan, owner: tuple[int, int] | None) -> Intent:
+    def _put_down(self, plan: PodPlan, owner: tuple[int, int] | None) -> None:
         attempts = self._observe_all(None)
         taken = {port for attempt in attempts for port in attempt.intent.ports.values()}
         ports = free_ports(len(plan.ports), self._loopback, taken)
@@ -158,7 +164,6 @@ class LocalBackend:
             memory=None if memory is None else str(memory),
         )
         intent.write(self._places.attempt(plan.name))
-        return intent
 
     async def list_pods(self, workload_id: str | None = None) -> Sequence[Pod]:
         """Return every pod, following those that live and settling those that were lost."""

@@ -43,8 +43,13 @@ class Intent:
     memory: str | None
 
     def write(self, directory: Path) -> None:
-        """Put it down durably."""
-        state.write_atomic(os.fspath(directory / state.INTENT), json.dumps(asdict(self)))
+        """Put it down durably.
+
+        Raises:
+            FileExistsError: there is one already.
+        """
+        path = os.fspath(directory / state.INTENT)
+        state.write_atomic(path, json.dumps(asdict(self)), exclusive=True)
 
     @classmethod
     def read(cls, directory: Path) -> Self | None:

@@ -202,8 +202,8 @@ def wait_for_go(alive: int) -> None:
 def first_process(order: dict[str, Any], alive: int, log: int) -> NoReturn:
     """Be PID 1 of the pod; ends with the exit code of the main command.
 
-    ``alive`` is a pipe on which the shim says go, and that ends with the shim. SIGTERM and SIGCHLD must be
-    blocked; SIGTERM is passed on to the main command.
+    ``alive`` is a pipe on which the shim says go, and that ends with the shim. SIGTERM and
+    SIGCHLD must be blocked; SIGTERM is passed on to the main command.
     """
     uid, gid = order["uid"], order["gid"]
     build_root(

@@ -202,7 +202,7 @@ class Keeper:
     def _finish(self) -> None:
         """End what is left of the pod, then say how it ended."""
         if not self._order["namespaces"]:
-            processes.end_all(self._descendants, _KILL_PATIENCE)
+            self._end_descendants()
         self._log.copy(self._pipes["log"][0])
         out_of_memory = groups.out_of_memory_kills(self._order["out_of_memory"])
         groups.remove(self._groups)
@@ -222,9 +222,15 @@ class Keeper:
         else:
             self._end(code, "Exited", "")
 
-    def _descendants(self) -> dict[int, int]:
-        isolation.reaped()
-        return processes.descendants(os.getpid())
+    def _end_descendants(self) -> None:
+        """Kill until the kernel says that there is no child left: every orphan becomes ours."""
+        deadline = time.monotonic() + _KILL_PATIENCE
+        while time.monotonic() < deadline:
+            processes.end_all(_descendants, _KILL_PATIENCE)
+            try:
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
 
     def _end(self, code: int | None, reason: str, message: str) -> None:
         plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in message)
@@ -241,6 +247,11 @@ class Keeper:
                 time.sleep(1)  # a full disk: somebody may make room
             else:
                 return
+
+
+def _descendants() -> dict[int, int]:
+    isolation.reaped()
+    return processes.descendants(os.getpid())
 
 
 def _noticed(_number: int, _frame: object) -> None:

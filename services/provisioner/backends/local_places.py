@@ -23,7 +23,7 @@ _KEPT_LOGS = 20
 _BLOCK = 65536
 _LONGEST_TAIL = 16 * 1024 * 1024
 _SECONDS_PER_DAY = 86400
-_DISCARDED = re.compile(r"([0-9a-f]{32})-(\d{16,})")
+_DISCARDED = re.compile(r"([0-9a-f]{32})-(\d{1,20})")
 _ERASING = "removed-"
 
 

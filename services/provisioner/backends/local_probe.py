@@ -8,6 +8,9 @@ from services.provisioner.backends import local_processes as processes
 
 _TIMEOUT_SECONDS = 2.0
 _SERVER_ERROR = 500
+_LOOKS = 3
+"""One look at the process table can miss a process whose parent ends under it."""
+_LOOK_SECONDS = 0.05
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})\b")
 
 
@@ -24,8 +27,10 @@ async def ask(host: str, port: int, path: str, keeper: int) -> Answer:
     """Ask for a path on the pod's port; ``keeper`` is the pid of the pod's shim."""
     if not await _answers(host, port, path):
         return Answer.NONE
-    if await asyncio.to_thread(processes.listens, keeper, port):
-        return Answer.READY
+    for _ in range(_LOOKS):
+        if await asyncio.to_thread(processes.listens, keeper, port):
+            return Answer.READY
+        await asyncio.sleep(_LOOK_SECONDS)
     foreign = await asyncio.to_thread(processes.listeners, port)
     return Answer.STRANGER if foreign else Answer.NONE
 

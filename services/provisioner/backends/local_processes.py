@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 POD_MARK = "CASSINI_POD"
 INSTALLATION_MARK = "CASSINI_INSTALLATION"
 _LISTEN = "0A"
+_EMPTY_LOOKS = 2
 
 
 def _read(path: str) -> bytes:
@@ -116,17 +117,21 @@ def send(pid: int, start: int, number: int) -> bool:
 def end_all(find: Callable[[], dict[int, int]], patience: float) -> bool:
     """Kill all that ``find`` finds until it finds nothing; False if that takes too long.
 
-    All are halted before they are killed, so that none can start another meanwhile.
+    All are halted before they are killed, so that none can start another meanwhile; and nothing
+    must be found twice, as one look can miss a process whose parent ends under it.
     ``patience`` is in seconds.
     """
     deadline = time.monotonic() + patience
-    while found := find():
+    empty = 0
+    while empty < _EMPTY_LOOKS:
+        found = find()
+        empty = 0 if found else empty + 1
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid, start in found.items():
                 send(pid, start, number)
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        time.sleep(0.002)
     return True
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH105, PTH120 - pathlib would cost the shim a third of its start
+# ruff: noqa: PTH105, PTH108, PTH120 - pathlib would cost the shim a third of its start
 """The files of one attempt that shim and backend share, and the lock that says who keeps it.
 
 An attempt's directory holds ``pod.json`` (the intent, written before anything is started),
@@ -29,13 +29,14 @@ _FLOCK = "hhqqi4x"
 """``struct flock`` of Linux on 64 bits: type, whence, start, length, holder."""
 
 
-def write_atomic(path: str, content: str, *, durable: bool = True) -> None:
-    """Replace a file's content in one step; ``durable`` also survives a loss of power.
+def write_atomic(path: str, content: str, *, durable: bool = True, exclusive: bool = False) -> None:
+    """Write a file in one step; ``durable`` also survives a loss of power.
 
     Raises:
+        FileExistsError: it was to be ``exclusive``, and there is one.
         OSError: the disk is full or the directory is gone.
     """
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = f"{path}.{os.urandom(6).hex()}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, content.encode())
@@ -43,7 +44,13 @@ def write_atomic(path: str, content: str, *, durable: bool = True) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.replace(temporary, path)
+    if exclusive:
+        try:
+            os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+    else:
+        os.replace(temporary, path)
     if durable:
         directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

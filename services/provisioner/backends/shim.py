@@ -7,10 +7,10 @@ it. The message is ``marshal``: both sides are the same interpreter, and ``json`
 of every start.
 
 It takes the attempt's lock before anything else, so a second shim for the same attempt does
-nothing; an attempt that was begun once is never begun again. Then (``local_keeper.py``) it keeps the log, passes SIGTERM on,
-kills after the grace, lets no descendant survive and writes how it ended, so that a backend that
-is not its parent learns it. Killed itself, it takes the pod along (PID namespace), or leaves
-processes that the backend finds by group, lock file and environment mark.
+nothing; an attempt that was begun once is never begun again. Then it keeps the pod
+(``local_keeper.py``) until it can write how it ended, so that a backend that is not its parent
+learns it. Killed itself, it takes the pod along (PID namespace), or leaves processes that the
+backend finds by group, lock file and environment mark.
 
 This file is short because a script is compiled at every start; what it imports is not.
 """
@@ -25,8 +25,8 @@ import sys
 if __name__ == "__main__":
     sys.path.append(os.path.abspath(__file__).rsplit(os.sep, 4)[0])
 
-from services.provisioner.backends import local_keeper as keeper  # noqa: E402 - path set above
-from services.provisioner.backends import local_state as state  # noqa: E402 - same
+from services.provisioner.backends import local_keeper as keeper
+from services.provisioner.backends import local_state as state
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ is in memory. Its quit button stays: the exit code 0 that follows makes the work
 import shlex
 
 from cassini.contracts.workloads import WorkloadSpec
-from services.provisioner.kinds.base import HOME, KindPlan
+from services.provisioner.kinds.base import KindPlan
 from services.provisioner.startup import home_path, plain_text
 
 PORT = 8888
@@ -58,7 +58,8 @@ def _own_command(command: str) -> str:
 
 
 def _jupyterlab(spec: WorkloadSpec) -> str:
-    inside = spec.working_directory == HOME or spec.working_directory.startswith(f"{HOME}/")
+    working = home_path(spec.working_directory)
+    inside = working.startswith('"$HOME"')
     arguments = (
         '"$CASSINI_IMAGE"/bin/python -m jupyterlab',
         "--no-browser",
@@ -69,7 +70,7 @@ def _jupyterlab(spec: WorkloadSpec) -> str:
         "--ServerApp.base_url=/",
         '--ServerApp.root_dir="$HOME"',
         # JupyterLab refuses to start with a preferred directory outside its root.
-        *([f"--ServerApp.preferred_dir={home_path(spec.working_directory)}"] if inside else []),
+        *([f"--FileContentsManager.preferred_dir={working}"] if inside else []),
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     )

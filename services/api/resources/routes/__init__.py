@@ -1,1 +1,13 @@
-"""The HTTP routes of resources."""
+"""The HTTP routes of resources and of what they are made from.
+
+In this order: a fixed path (``/api/workspaces/info``) comes before one with an id in its place.
+"""
+
+from fastapi import APIRouter
+
+from services.api.images.routes import router as images
+from services.api.resources.routes.active import router as active
+from services.api.resources.routes.info import router as info
+from services.api.resources.routes.workspaces import router as workspaces
+
+ROUTERS: tuple[APIRouter, ...] = (info, workspaces, active, images)

@@ -1,0 +1,166 @@
+"""``/api/images``: the images one may use, their versions, and how a build went."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Text, cast
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.images import ImageStatus
+from cassini.runtime.errors import NotFound
+from services.api.access import Action, access
+from services.api.auth.caller import Caller
+from services.api.auth.dependencies import CallerDep
+from services.api.context import ContextDep
+from services.api.images.models import Image, ImageTag
+from services.api.images.schemas import (
+    BuildLogLine,
+    BuildLogList,
+    ImageList,
+    ImageOut,
+    ImageTagList,
+    ImageTagOut,
+    show_images,
+    show_tags,
+    visible,
+    visible_image,
+)
+from services.api.offsets import cut
+from services.api.paging import PageDep, paginate
+from services.api.people.owners import OwnerQuery, resolve_owner
+from services.api.wire import timestamp
+
+router = APIRouter(prefix="/api/images", tags=["images"])
+
+_TEXT = Query(max_length=512)
+_LOG_LINES = 10_000
+
+
+@router.get("", openapi_extra=access(Action.KNOW))
+async def list_images(
+    api: ContextDep,
+    caller: CallerDep,
+    page: PageDep,
+    owner: OwnerQuery,
+    name: Annotated[str | None, _TEXT] = None,
+    access: Annotated[str | None, Query(pattern="^(account|org|owner)$")] = None,
+    supports: Annotated[str | None, _TEXT] = None,
+    hardware_type: Annotated[str | None, Query(pattern="^(CPU|NVIDIA|AMD)$")] = None,
+    is_base: bool | None = None,
+) -> ImageList:
+    """List the images that the caller may use."""
+    async with api.database.read() as session:
+        query = visible(caller)
+        if owner is not None:
+            found_owner = await resolve_owner(session, caller, owner)
+            query = query.where(col(Image.owner_id) == found_owner.id)
+        if name:
+            query = query.where(col(Image.name).contains(name, autoescape=True))
+        if access is not None:
+            query = query.where(col(Image.access) == access)
+        if supports:
+            features = cast(col(Image.supports), Text)
+            query = query.where(features.contains(f'"{supports}"', autoescape=True))
+        if hardware_type is not None:
+            query = query.where(col(Image.hardware_type) == hardware_type)
+        if is_base is not None:
+            query = query.where(col(Image.is_base) == is_base)
+        found = await paginate(session, query, page, Image)
+        shown = await show_images(session, found.rows)
+    return ImageList(images=[shown[image.id] for image in found.rows], **found.keys())
+
+
+@router.get("/{image_id}", openapi_extra=access(Action.KNOW))
+async def get_image(api: ContextDep, caller: CallerDep, image_id: str) -> ImageOut:
+    """Show an image."""
+    async with api.database.read() as session:
+        image = await visible_image(session, caller, image_id)
+        return (await show_images(session, [image]))[image.id]
+
+
+@router.get("/{image_id}/tags", openapi_extra=access(Action.KNOW))
+async def list_tags(
+    api: ContextDep,
+    caller: CallerDep,
+    page: PageDep,
+    image_id: str,
+    version: Annotated[str | None, _TEXT] = None,
+    image_uri: Annotated[str | None, _TEXT] = None,
+    is_external: bool | None = None,
+    archived: bool | None = None,
+    status: ImageStatus | None = None,
+) -> ImageTagList:
+    """List the versions of an image."""
+    async with api.database.read() as session:
+        image = await visible_image(session, caller, image_id)
+        query = select(ImageTag).where(col(ImageTag.image_id) == image.id)
+        if version:
+            query = query.where(col(ImageTag.version).contains(version, autoescape=True))
+        if image_uri:
+            query = query.where(col(ImageTag.image_uri).contains(image_uri, autoescape=True))
+        if is_external is not None:
+            query = query.where(col(ImageTag.is_external) == is_external)
+        if archived is not None:
+            query = query.where(col(ImageTag.archived) == archived)
+        if status is not None:
+            query = query.where(col(ImageTag.status) == status.value)
+        found = await paginate(session, query, page, ImageTag)
+        shown = await show_tags(session, [tag.id for tag in found.rows])
+    return ImageTagList(image_tags=[shown[tag.id] for tag in found.rows], **found.keys())
+
+
+@router.get("/{image_id}/tags/{image_tag_id}", openapi_extra=access(Action.KNOW))
+async def get_tag(
+    api: ContextDep, caller: CallerDep, image_id: str, image_tag_id: str
+) -> ImageTagOut:
+    """Show a version of an image."""
+    async with api.database.read() as session:
+        tag = await _visible_tag(session, caller, image_id, image_tag_id)
+        return (await show_tags(session, [tag.id]))[tag.id]
+
+
+@router.get("/{image_id}/tags/{image_tag_id}/logs", openapi_extra=access(Action.KNOW))
+async def get_build_logs(
+    api: ContextDep,
+    caller: CallerDep,
+    image_id: str,
+    image_tag_id: str,
+    pod_name: Annotated[str | None, _TEXT] = None,
+    prev_key: str | None = None,
+    next_key: str | None = None,
+    page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> BuildLogList:
+    """Return the lines of a version's last build, oldest first."""
+    async with api.database.read() as session:
+        tag = await _visible_tag(session, caller, image_id, image_tag_id)
+    lines = await api.log_source.build_logs(tag.id, lines=_LOG_LINES)
+    builder = f"image-build-{tag.id}"
+    if pod_name not in {None, "", builder}:
+        lines = []
+    page = cut(lines, prev_key=prev_key, next_key=next_key, size=page_size)
+    logs = [_line(text, tag, builder) for text in page.items]
+    return BuildLogList(logs=logs, **page.keys())
+
+
+async def _visible_tag(
+    session: AsyncSession, caller: Caller, image_id: str, image_tag_id: str
+) -> ImageTag:
+    image = await visible_image(session, caller, image_id)
+    tag = await session.get(ImageTag, image_tag_id)
+    if tag is None or tag.image_id != image.id:
+        raise NotFound("There is no such image version.", code="image_tag_not_found")
+    return tag
+
+
+def _line(text: str, tag: ImageTag, pod_name: str) -> BuildLogLine:
+    """Show a line; the time that it begins with is its own, else it is the version's."""
+    stamp, _, content = text.partition(" ")
+    try:
+        at = datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        at, content = tag.created_at, text
+    return BuildLogLine(
+        timestamp=timestamp(at), content=content, pod_name=pod_name, container_name="builder"
+    )

@@ -1,0 +1,237 @@
+"""``/api/workspaces``: create, look, change, start, stop, restart, delete, open."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import RedirectResponse
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.resources import new_id
+from services.api.access import Action, access, require
+from services.api.auth.caller import Caller
+from services.api.auth.dependencies import CallerDep
+from services.api.context import ApiContext, ContextDep
+from services.api.images.schemas import show_tags
+from services.api.paging import PageDep, paginate
+from services.api.people.owners import (
+    Owner,
+    OwnerQuery,
+    OwnerReference,
+    owners_by_id,
+    resolve_owner,
+)
+from services.api.resources.access import locked_workspace, visible_workspace
+from services.api.resources.backends import offered_sizes
+from services.api.resources.editing import (
+    choose_image,
+    image_or_default,
+    require_free,
+    values_of,
+)
+from services.api.resources.lifecycle import Lifecycle
+from services.api.resources.models import Workspace
+from services.api.resources.opening import open_url
+from services.api.resources.schemas import (
+    OpenLink,
+    WorkspaceCreate,
+    WorkspaceList,
+    WorkspaceOut,
+    WorkspaceStart,
+    WorkspaceUpdate,
+)
+from services.api.resources.status import ResourceStatus
+
+router = APIRouter(tags=["workspaces"])
+
+_PATH = "/api/workspaces"
+_ONE = "/api/workspaces/{workspace_id}"
+_PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+@router.get(_PATH, openapi_extra=access(Action.VIEW))
+async def list_workspaces(
+    api: ContextDep,
+    caller: CallerDep,
+    page: PageDep,
+    owner: OwnerQuery,
+    name: Annotated[str | None, Query(max_length=64, description="Part of the name.")] = None,
+    status: Annotated[ResourceStatus | None, Query(description="Only in this state.")] = None,
+) -> WorkspaceList:
+    """List the workspaces of an owner; the caller's own where none is named."""
+    async with api.database.read() as session:
+        query = select(Workspace).where(col(Workspace.deleted_at).is_(None))
+        query = query.where(col(Workspace.owner_id).in_(await _owner_ids(session, caller, owner)))
+        if caller.resource_id is not None:
+            query = query.where(col(Workspace.id) == caller.resource_id)
+        if name:
+            query = query.where(col(Workspace.name).contains(name, autoescape=True))
+        if status is not None:
+            query = query.where(col(Workspace.status) == status.value)
+        found = await paginate(session, query, page, Workspace)
+        shown = await show_workspaces(session, api, found.rows)
+    return WorkspaceList(workspaces=shown, **found.keys())
+
+
+@router.post(_PATH, status_code=201, openapi_extra=access(Action.CREATE))
+async def create_workspace(
+    api: ContextDep, caller: CallerDep, body: WorkspaceCreate
+) -> WorkspaceOut:
+    """Create a workspace; it is stopped until it is started."""
+    async with api.database.write() as session:
+        owner = await resolve_owner(session, caller, body.owner)
+        require(caller, Action.CREATE, owner_id=owner.id)
+        tag = await image_or_default(session, caller, body)
+        values = values_of(body, await offered_sizes(session))
+        row_id, now = new_id(), api.clock.now()
+        values.setdefault("subdomain", _subdomain(owner, body.name, row_id))
+        row = Workspace(
+            id=row_id,
+            owner_id=owner.id,
+            image_tag_id=tag.id,
+            created_at=now,
+            updated_at=now,
+            **values,
+        )
+        await require_free(session, row)
+        await Lifecycle(api).create(session, row)
+        await session.flush()
+        return await _show(session, api, row)
+
+
+@router.get(_ONE, openapi_extra=access(Action.VIEW))
+async def get_workspace(api: ContextDep, caller: CallerDep, workspace_id: str) -> WorkspaceOut:
+    """Show a workspace."""
+    async with api.database.read() as session:
+        row = await visible_workspace(session, caller, Action.VIEW, workspace_id)
+        return await _show(session, api, row)
+
+
+@router.patch(_ONE, openapi_extra=access(Action.EDIT))
+async def change_workspace(
+    api: ContextDep, caller: CallerDep, workspace_id: str, body: WorkspaceUpdate
+) -> WorkspaceOut:
+    """Change a workspace; what runs stays as it is until it is started again."""
+    async with api.database.write() as session:
+        row = await locked_workspace(session, caller, Action.EDIT, workspace_id)
+        values = values_of(body, await offered_sizes(session))
+        if (tag := await choose_image(session, caller, body)) is not None:
+            values["image_tag_id"] = tag.id
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.updated_at = api.clock.now()
+        with session.no_autoflush:
+            await require_free(session, row)
+        await Lifecycle(api).edited(session, row)
+        session.add(row)
+        await session.flush()
+        return await _show(session, api, row)
+
+
+@router.delete(_ONE, status_code=204, openapi_extra=access(Action.DELETE))
+async def delete_workspace(
+    api: ContextDep,
+    caller: CallerDep,
+    workspace_id: str,
+    allow_active: Annotated[bool, Query(description="Delete it even if it is active.")] = False,
+) -> None:
+    """Delete a workspace; its home is kept for seven days."""
+    async with api.database.write() as session:
+        row = await locked_workspace(session, caller, Action.DELETE, workspace_id)
+        await Lifecycle(api).delete(session, row, allow_active=allow_active)
+
+
+@router.post(f"{_ONE}/start", openapi_extra=access(Action.START))
+async def start_workspace(
+    api: ContextDep, caller: CallerDep, workspace_id: str, body: WorkspaceStart | None = None
+) -> WorkspaceOut:
+    """Start a workspace; nothing changes if it is started already."""
+    async with api.database.write() as session:
+        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        debug_mode = body is not None and body.debug_mode
+        await Lifecycle(api).start(session, row, debug_mode=debug_mode)
+        return await _show(session, api, row)
+
+
+@router.post(f"{_ONE}/restart", openapi_extra=access(Action.START))
+async def restart_workspace(
+    api: ContextDep, caller: CallerDep, workspace_id: str, body: WorkspaceStart | None = None
+) -> WorkspaceOut:
+    """Start a workspace anew, whatever its state is."""
+    async with api.database.write() as session:
+        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        debug_mode = body is not None and body.debug_mode
+        await Lifecycle(api).restart(session, row, debug_mode=debug_mode)
+        return await _show(session, api, row)
+
+
+@router.post(f"{_ONE}/stop", openapi_extra=access(Action.START))
+async def stop_workspace(api: ContextDep, caller: CallerDep, workspace_id: str) -> WorkspaceOut:
+    """Stop a workspace; its home stays."""
+    async with api.database.write() as session:
+        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        await Lifecycle(api).stop(session, row)
+        return await _show(session, api, row)
+
+
+@router.get(f"{_ONE}/open", openapi_extra=access(Action.REVEAL))
+async def open_link(
+    api: ContextDep, caller: CallerDep, workspace_id: str, response: Response
+) -> OpenLink:
+    """Return the address with JupyterLab's token, for the owner only."""
+    async with api.database.read() as session:
+        row = await visible_workspace(session, caller, Action.REVEAL, workspace_id)
+        url = await open_url(session, api, row)
+    response.headers.update(_PRIVATE)
+    return OpenLink(url=url)
+
+
+@router.get(
+    "/workspaces/{workspace_id}/open",
+    openapi_extra=access(Action.REVEAL),
+    response_class=RedirectResponse,
+    status_code=303,
+)
+async def open_page(api: ContextDep, caller: CallerDep, workspace_id: str) -> RedirectResponse:
+    """Send the owner's browser to JupyterLab, signed in."""
+    async with api.database.read() as session:
+        row = await visible_workspace(session, caller, Action.REVEAL, workspace_id)
+        url = await open_url(session, api, row)
+    return RedirectResponse(url, status_code=303, headers=_PRIVATE)
+
+
+async def show_workspaces(
+    session: AsyncSession, api: ApiContext, rows: Sequence[Workspace]
+) -> list[WorkspaceOut]:
+    """Show rows; what they refer to is read in one query a kind."""
+    owners = await owners_by_id(session, {row.owner_id for row in rows})
+    tags = await show_tags(session, {row.image_tag_id for row in rows})
+    sizes = await offered_sizes(session)
+    return [
+        WorkspaceOut.of(
+            row,
+            owner=owners[row.owner_id],
+            tag=tags[row.image_tag_id],
+            sizes=sizes,
+            base_url=api.settings.url,
+        )
+        for row in rows
+    ]
+
+
+async def _show(session: AsyncSession, api: ApiContext, row: Workspace) -> WorkspaceOut:
+    return (await show_workspaces(session, api, [row]))[0]
+
+
+async def _owner_ids(
+    session: AsyncSession, caller: Caller, reference: OwnerReference | None
+) -> frozenset[str]:
+    if reference is None:
+        return caller.owner_ids
+    return frozenset({(await resolve_owner(session, caller, reference)).id})
+
+
+def _subdomain(owner: Owner, name: str, row_id: str) -> str:
+    """Return a subdomain that nobody else has: ``w-<owner>-<name>-<part of the id>``."""
+    return f"w-{owner.identity_name[:20]}-{name.lower()[:24]}-{row_id[:12]}"

@@ -1,0 +1,117 @@
+"""The api service, put together: what is wished for, by whom, and what became of it.
+
+The HTTP application is made of ``context`` by the form that serves it (``app.create_app``).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from cassini.contracts.images import ImageStatus
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.errors import CallerError
+from cassini.runtime.log_source import LogSource
+from cassini.runtime.service import Ground, Health, Service
+from cassini.runtime.settings import PlatformSettings
+from services.api.auth.models import Org, OwnerRow, User
+from services.api.context import ApiContext
+from services.api.images.wishes import default_tag, ensure_builtin
+from services.api.keys import load_keys
+from services.api.people.accounts import ADMIN_NAME, create_sign_in_link, ensure_first_admin
+from services.api.resources.backends import why_nothing_can_start
+from services.api.resources.handlers import Handlers
+from services.api.resources.opening import workspaces_of
+from services.api.tables import TABLES
+
+
+class ApiService(Service):
+    """Takes what people ask for, wishes for it, and shows what is seen of it.
+
+    ``context`` is there once the service is started.
+    """
+
+    context: ApiContext
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        settings: PlatformSettings,
+        keys: Path,
+        log_source: LogSource,
+        platform_health: Callable[[], Awaitable[Health]],
+    ) -> None:
+        super().__init__(ServiceName.API, TABLES, ground)
+        self._settings = settings
+        self._keys = keys
+        self._log_source = log_source
+        self._platform_health = platform_health
+
+    async def open(self) -> None:
+        """Make the first admin and the built-in image, and take facts from now on."""
+        self.context = ApiContext(
+            database=self.database,
+            declarations=self.declarations,
+            clock=self.clock,
+            sealer=self.ground.sealer,
+            settings=self._settings,
+            keys=await asyncio.to_thread(load_keys, self._keys),
+            log_source=self._log_source,
+            ready=self._platform_health,
+            platform=self._platform_health,
+            workspaces_of=workspaces_of,
+        )
+        async with self.database.write() as session:
+            await ensure_first_admin(session, now=self.clock.now())
+            await session.flush()
+            await ensure_builtin(session, self.context, owner_id=await _first_owner(session))
+        handlers = Handlers(self.context)
+        self.handlers = {
+            "workload.observed.v1": handlers.workload_observed,
+            "image.observed.v1": handlers.image_observed,
+            "credential.observed.v1": handlers.credential_observed,
+            "backend.observed.v1": handlers.backend_observed,
+        }
+
+    async def health(self) -> Health:
+        """Say whether a workspace could be started now: the image is built, the backend there."""
+        health = await super().health()
+        if not health.ready:
+            return health
+        async with self.database.read() as session:
+            why = await _why_no_image(session) or await why_nothing_can_start(session)
+        return Health(ready=why is None, reason=why)
+
+    async def sign_in_link(self) -> str:
+        """Return the address of a new sign-in link for the first admin."""
+        async with self.database.write() as session:
+            code = await create_sign_in_link(session, ADMIN_NAME, now=self.clock.now())
+        return f"{self._settings.url}/sign-in?{urlencode({'code': code})}"
+
+
+async def _first_owner(session: AsyncSession) -> str:
+    """Return the first admin as the owner of what the platform brings."""
+    query = (
+        select(col(OwnerRow.id))
+        .join(User, col(OwnerRow.user_id) == col(User.id))
+        .join(Org, col(OwnerRow.org_id) == col(Org.id))
+        .where(col(User.is_admin), col(Org.is_primary))
+        .order_by(col(User.created_at), col(User.id))
+    )
+    return (await session.exec(query.limit(1))).one()
+
+
+async def _why_no_image(session: AsyncSession) -> str | None:
+    try:
+        tag = await default_tag(session)
+    except CallerError as error:
+        return error.message
+    if tag.status == ImageStatus.BUILT:
+        return None
+    if tag.status == ImageStatus.ERROR:
+        return f"the built-in image could not be built: {tag.message}"
+    return "the built-in image is being built"

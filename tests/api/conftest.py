@@ -1,0 +1,206 @@
+"""The api over HTTP on both databases, with three people: an admin, an owner and another user."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from cassini.contracts.resources import ServiceName, new_id
+from cassini.runtime.bus_memory import MemoryBus
+from cassini.runtime.declarations import Declarations
+from cassini.runtime.outbox import Outbox
+from cassini.runtime.sealing import KeyRing
+from cassini.runtime.service import Health
+from cassini.runtime.settings import PlatformSettings
+from services.api.app import create_app
+from services.api.auth.authentication import caller_of_token
+from services.api.auth.tokens import mint_resource_token
+from services.api.context import ApiContext
+from services.api.images.models import Image, ImageTag
+from services.api.keys import load_keys
+from services.api.people.accounts import (
+    create_sign_in_link,
+    create_token,
+    create_user,
+    ensure_first_admin,
+)
+from services.api.resources.models import Workspace
+from services.api.resources.opening import workspaces_of
+from services.api.tables import TABLES
+
+ORIGIN = "http://127.0.0.1:8765"
+
+
+class NoLogs:
+    """A log source in which nothing was ever printed."""
+
+    async def pod_logs(self, pod_name, *, previous, lines):
+        return []
+
+    async def build_logs(self, image_id, *, lines):
+        return []
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with a token of their own."""
+
+    user_id: str
+    username: str
+    owner_id: str
+    token: str
+
+    @property
+    def header(self) -> dict[str, str]:
+        return {"Authorization": f"token {self.token}"}
+
+
+@dataclass(frozen=True)
+class World:
+    """The api, and who is in it."""
+
+    api: ApiContext
+    admin: Person
+    owner: Person
+    other: Person
+    image_id: str
+    image_tag_id: str
+
+    async def workspace(self, owner: Person) -> str:
+        """Put a stopped workspace into the database and return its id."""
+        row_id = new_id()
+        now = self.api.clock.now()
+        async with self.api.database.write() as session:
+            session.add(
+                Workspace(
+                    id=row_id,
+                    owner_id=owner.owner_id,
+                    created_at=now,
+                    updated_at=now,
+                    name=f"w-{row_id[:8]}",
+                    image_tag_id=self.image_tag_id,
+                    instance_size="small",
+                    working_dir="/home/jovyan/workspace",
+                    disk_space="10Gi",
+                    auto_shutoff="Never",
+                    subdomain=f"w-{row_id[:12]}",
+                )
+            )
+        return row_id
+
+    async def resource_token(self, owner: Person, resource_id: str) -> dict[str, str]:
+        """Return the header that a workspace's own token makes."""
+        async with self.api.database.write() as session:
+            _, text = await mint_resource_token(
+                session,
+                self.api.keys,
+                now=self.api.clock.now(),
+                user_id=owner.user_id,
+                owner_id=owner.owner_id,
+                resource_id=resource_id,
+                resource_type="workspace",
+            )
+        return {"Authorization": f"token {text}"}
+
+    async def link(self, username: str) -> str:
+        """Return the code of a new sign-in link."""
+        async with self.api.database.write() as session:
+            return await create_sign_in_link(session, username, now=self.api.clock.now())
+
+
+@pytest.fixture
+async def api(database, tmp_path, clock) -> ApiContext:
+    """The context of an app on an empty database."""
+    await database.run_sync(TABLES.metadata.create_all)
+    bus = MemoryBus()
+    outbox = Outbox(TABLES.outbox, service=ServiceName.API, bus=bus, clock=clock)
+
+    async def well() -> Health:
+        return Health(ready=True)
+
+    return ApiContext(
+        database=database,
+        declarations=Declarations(TABLES.declaration, outbox, clock),
+        clock=clock,
+        sealer=KeyRing(tmp_path / "keys").sealer(),
+        settings=PlatformSettings(home=tmp_path, base_url=ORIGIN),
+        keys=load_keys(tmp_path / "keys"),
+        log_source=NoLogs(),
+        ready=well,
+        platform=well,
+        workspaces_of=workspaces_of,
+    )
+
+
+@pytest.fixture
+async def world(api) -> World:
+    """Three people and a public image."""
+    now = api.clock.now()
+    image_id, tag_id = new_id(), new_id()
+    async with api.database.write() as session:
+        await ensure_first_admin(session, now=now)
+        people = {"admin": await _person(session, api, "admin")}
+        for name in ("owner", "other"):
+            await create_user(session, name, now=now)
+            people[name] = await _person(session, api, name)
+        session.add(
+            Image(
+                id=image_id,
+                owner_id=people["admin"].owner_id,
+                name="python",
+                access="account",
+                created_at=now,
+            )
+        )
+        await session.flush()
+        session.add(
+            ImageTag(
+                id=tag_id,
+                image_id=image_id,
+                version="1",
+                image_uri="cassini/python:1",
+                created_at=now,
+            )
+        )
+    return World(api=api, image_id=image_id, image_tag_id=tag_id, **people)
+
+
+async def _person(session, api, name) -> Person:
+    token = await create_token(session, api.keys, name, now=api.clock.now())
+    caller = await caller_of_token(session, api.keys, token, now=api.clock.now())
+    return Person(caller.user_id, name, caller.default_owner_id, token)
+
+
+@pytest.fixture
+async def connect(world) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """Opens HTTP clients of the app, each with its own cookies; settings can be changed."""
+    clients = []
+
+    def open_client(*, base_url: str = ORIGIN, **changed) -> httpx.AsyncClient:
+        settings = world.api.settings.model_copy(update={"base_url": base_url})
+        app = create_app(replace(world.api, settings=settings, **changed))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+        clients.append(client)
+        return client
+
+    yield open_client
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def client(connect) -> httpx.AsyncClient:
+    """A client that shows nothing of itself."""
+    return connect()
+
+
+@pytest.fixture
+async def browser(connect, world) -> httpx.AsyncClient:
+    """A client in which ``owner`` is signed in."""
+    client = connect()
+    code = await world.link("owner")
+    form, origin = {"code": code}, {"Origin": ORIGIN}
+    response = await client.post("/sign-in", data=form, headers=origin)
+    assert response.status_code == 303
+    return client

@@ -1,0 +1,178 @@
+"""Every route in every role answers as the access table says."""
+
+import pytest
+from fastapi import APIRouter
+
+from cassini.contracts.resources import new_id
+from cassini.runtime.errors import Forbidden, NotFound
+from services.api.access import ALLOWED, TARGETLESS, Action, Role, access, action_of, require
+from services.api.app import create_app, routes_of
+from services.api.auth.caller import Caller
+from services.api.auth.tokens import mint_token
+
+REFUSED = {401, 403, 404}
+# A target that only a query names, lists (shown to all, each sees their own), and bodies.
+QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}"}
+LISTS = {("GET", "/api/workspaces")}
+BODIES = {
+    ("POST", "/api/workspaces"): {"name": "made-by-test"},
+    ("POST", "/api/tokens"): {"description": "x"},
+    ("PATCH", "/api/tokens/{api_token_id}"): {"description": "x"},
+    ("POST", "/api/users"): {"username": "", "email": "a@b.example"},
+    ("POST", "/api/auth/login"): {"username": "nobody", "password": "nothing"},
+    ("POST", "/api/auth/password"): {"password": "short"},
+}
+# Open routes that refuse for reasons of their own, and what a token may not do at all.
+OWN_REFUSALS = {
+    ("POST", "/api/auth/login"): {"wrong_password"},
+    ("POST", "/sign-in"): None,
+    ("POST", "/api/auth/password"): {"forbidden"},
+    ("POST", "/password"): None,
+    # The workspace is there, its pod is not.
+    ("GET", "/api/active/pods/{name}"): {"pod_not_found"},
+    ("GET", "/api/active/pods/{name}/logs"): {"pod_not_found"},
+}
+
+
+async def targets(world):
+    """What stands for each path parameter: fresh things of ``owner``, or public ones."""
+    workspace_id = await world.workspace(world.owner)
+    async with world.api.database.write() as session:
+        row, _ = await mint_token(session, world.api.keys, now=1.0, user_id=world.owner.user_id)
+    return {
+        "workspace_id": workspace_id,
+        "name": f"{workspace_id}-1-0-1",
+        "api_token_id": row.id,
+        "image_id": world.image_id,
+        "image_tag_id": world.image_tag_id,
+    }
+
+
+async def header_of(world, role, workspace_id):
+    if role is Role.NOBODY:
+        return {}
+    if role is Role.ITS_TOKEN:
+        return await world.resource_token(world.owner, workspace_id)
+    if role is Role.FOREIGN_TOKEN:
+        return await world.resource_token(world.owner, await world.workspace(world.owner))
+    return {Role.ADMIN: world.admin, Role.OWNER: world.owner, Role.OTHER: world.other}[role].header
+
+
+def expected_refusal(action, role, key):
+    """Return the status that refuses, or None where the route is reached."""
+    path = key[1]
+    targeted = action not in TARGETLESS and ("{" in path or key in QUERY_TARGETS)
+    if role is Role.ITS_TOKEN and (not targeted or "api_token_id" in path):
+        role = Role.FOREIGN_TOKEN
+    if role is Role.OTHER and not targeted:
+        role = Role.OTHER if action in TARGETLESS else Role.OWNER
+    if key in LISTS and role is not Role.NOBODY:
+        return None
+    if action in ALLOWED[role]:
+        return None
+    if role is Role.NOBODY:
+        return 401
+    return 404 if targeted and Action.VIEW not in ALLOWED[role] else 403
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_every_route_answers_as_the_access_table_says(world, client, role):
+    app = create_app(world.api)
+    wrong = []
+    for route in routes_of(app):
+        for method in route.methods:
+            key = (method, route.path)
+            fillings = await targets(world)
+            header = await header_of(world, role, fillings["workspace_id"])
+            url = route.path.format(**fillings)
+            if key in QUERY_TARGETS:
+                url += "?" + QUERY_TARGETS[key].format(**fillings)
+            response = await client.request(method, url, headers=header, json=BODIES.get(key))
+            expected = expected_refusal(action_of(route), role, key)
+            if not is_as_expected(response, expected, key):
+                wrong.append((method, url, expected, response.status_code, response.text[:200]))
+    assert wrong == []
+
+
+def is_as_expected(response, expected, key):
+    if expected is not None:
+        return response.status_code == expected and set(response.json()) == {"message", "code"}
+    if response.status_code < 500 and response.status_code not in REFUSED:
+        return True
+    if key not in OWN_REFUSALS:
+        return False
+    codes = OWN_REFUSALS[key]
+    return response.status_code in REFUSED and (codes is None or response.json()["code"] in codes)
+
+
+def test_an_app_with_a_route_that_names_no_action_is_not_made(api):
+    router = APIRouter()
+    router.add_api_route("/bare", lambda: None)
+    with pytest.raises(ValueError, match="/bare"):
+        create_app(api, [router])
+
+
+async def test_what_is_not_theirs_answers_as_what_is_not_there(world, client):
+    theirs, nowhere = await world.workspace(world.owner), new_id()
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/start")):
+        answers = [
+            await client.request(
+                method, f"/api/workspaces/{each}{path}", headers=world.other.header, json={}
+            )
+            for each in (theirs, nowhere)
+        ]
+        assert answers[0].status_code == answers[1].status_code == 404
+        assert answers[0].json() == answers[1].json()
+
+
+async def test_a_list_under_a_resource_token_has_that_resource_only(world, client):
+    mine = await world.workspace(world.owner)
+    await world.workspace(world.owner)
+    header = await world.resource_token(world.owner, mine)
+    listed = (await client.get("/api/workspaces", headers=header)).json()["workspaces"]
+    assert [each["id"] for each in listed] == [mine]
+
+
+def caller(**changed):
+    given = {
+        "user_id": "u",
+        "username": "u",
+        "is_admin": False,
+        "owner_ids": frozenset({"o"}),
+        "default_owner_id": "o",
+        "token_id": None,
+        "resource_id": None,
+        "via": "session",
+    }
+    return Caller(**given | changed)
+
+
+def test_an_admin_may_do_all_to_others_but_reveal():
+    admin = caller(is_admin=True)
+    for action in set(Action) - {Action.REVEAL}:
+        require(admin, action, owner_id="x", resource_id="r")
+    with pytest.raises(Forbidden):
+        require(admin, Action.REVEAL, owner_id="x", resource_id="r")
+    require(admin, Action.REVEAL, owner_id="o", resource_id="r")
+
+
+def test_a_stranger_is_told_that_there_is_nothing():
+    with pytest.raises(NotFound, match="There is no such workspace"):
+        require(caller(), Action.VIEW, owner_id="x", resource_id="r", what="workspace")
+
+
+def test_a_resource_token_reaches_its_resource_and_no_other():
+    token = caller(resource_id="r", via="token")
+    require(token, Action.START, owner_id="o", resource_id="r")
+    with pytest.raises(NotFound):
+        require(token, Action.VIEW, owner_id="o", resource_id="s")
+    with pytest.raises(Forbidden):
+        require(token, Action.CREATE, owner_id="o")
+    with pytest.raises(Forbidden):
+        require(token, Action.DELETE, owner_id="o", resource_id="r")
+
+
+def test_a_route_carries_its_action():
+    router = APIRouter()
+    router.add_api_route("/x", lambda: None, openapi_extra=access(Action.EDIT))
+    assert action_of(router.routes[0]) is Action.EDIT

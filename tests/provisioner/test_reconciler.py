@@ -1,0 +1,435 @@
+import pytest
+
+from cassini.contracts.credentials import LeaseStatus
+from cassini.contracts.resources import Wanted
+from cassini.contracts.workloads import WorkloadStatus
+from cassini.runtime.errors import BackendError, GiveUp
+from services.provisioner.backends.base import EndReason, PodPhase
+from services.provisioner.plan import PodName
+from tests.provisioner.wishes import WORKLOAD, make_spec, make_wish
+from tests.provisioner.world import SECRET, open_world
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async for each in open_world(tmp_path):
+        yield each
+
+
+def pod(revision=1, attempt=1) -> PodName:
+    return PodName(WORKLOAD, revision, 0, attempt)
+
+
+def stopped(generation, **changes):
+    return make_wish(generation=generation, wanted="stopped", **changes)
+
+
+async def status_and_reason(world):
+    fact = await world.fact()
+    return fact.status, fact.reason
+
+
+async def test_a_start_makes_one_pod_with_its_secrets_and_says_running(world):
+    await world.settle_wish(make_wish())
+    fact = await world.fact()
+    assert (fact.status, fact.generation, fact.revision) == (WorkloadStatus.RUNNING, 1, 1)
+    assert [each.name for each in fact.pods] == [str(pod())]
+    assert fact.started_at == world.clock.now()
+    assert world.backend.created == [pod()]
+    assert world.backend.secrets[pod()] == {"SATURN_TOKEN": SECRET}
+
+
+async def test_intent_is_recorded_before_the_pod_is_made(world):
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    attempts = []
+
+    def look(point):
+        if point == "create before":
+            raise BackendError("stop here")
+
+    world.backend.fault = look
+    await world.step()
+    row = await world.row()
+    attempts = [rank.attempt for rank in row.state().ranks]
+    assert (attempts, world.backend.created) == ([1], [])
+
+
+async def test_no_secret_value_stands_in_the_rows_or_facts(world):
+    await world.settle_wish(make_wish())
+    row = await world.row()
+    assert SECRET not in f"{row.wish}{row.fact}{row.observed}"
+
+
+async def test_waiting_for_secrets_is_pending_and_names_the_variables(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.step()
+    fact = await world.fact()
+    assert (fact.status, fact.reason) == (WorkloadStatus.PENDING, "WaitingForSecrets")
+    assert "SATURN_TOKEN" in fact.message
+    assert world.backend.created == []
+
+
+async def test_a_lease_answered_twice_makes_one_pod(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    (wish,) = world.asked_for()
+    for _ in range(2):
+        await world.deliver(world.lease_answer(wish))
+        await world.settle()
+    assert world.backend.created == [pod()]
+
+
+async def test_a_lease_that_is_not_granted_is_waited_for_and_named(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    (wish,) = world.asked_for()
+    missing = (wish.credentials[0].credential_id,)
+    answer = world.lease_answer(wish, status=LeaseStatus.PENDING, sealed=None, waiting_for=missing)
+    await world.deliver(answer)
+    await world.step()
+    assert await status_and_reason(world) == (WorkloadStatus.PENDING, "WaitingForSecrets")
+    await world.deliver(world.lease_answer(wish, sequence=9))
+    await world.settle()
+    assert await status_and_reason(world) == (WorkloadStatus.RUNNING, None)
+
+
+async def test_a_grant_whose_values_were_lost_is_asked_for_again(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    (wish,) = world.asked_for()
+    world.secrets_answer = True
+    await world.deliver(world.lease_answer(wish, sealed=None))
+    await world.settle()
+    assert [each.generation for each in world.asked_for()] == [1, 2]
+    assert await status_and_reason(world) == (WorkloadStatus.RUNNING, None)
+
+
+async def test_pending_too_long_says_so_and_fails_nothing(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.step()
+    world.clock.advance(601)
+    await world.step()
+    fact = await world.fact()
+    assert fact.status == WorkloadStatus.PENDING
+    assert fact.message.endswith("This takes more than ten minutes.")
+
+
+async def test_the_same_wish_again_changes_nothing(world):
+    await world.settle_wish(make_wish())
+    await world.settle_wish(make_wish())
+    assert world.backend.created == [pod()]
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+
+
+async def test_an_older_wish_that_comes_late_changes_nothing(world):
+    await world.settle_wish(stopped(2))
+    await world.settle_wish(make_wish(generation=1))
+    assert (await world.fact()).status == WorkloadStatus.STOPPED
+    assert world.backend.created == []
+
+
+async def test_stop_ends_with_nothing_listed_and_keeps_the_home(world):
+    await world.settle_wish(make_wish())
+    await world.settle_wish(stopped(2))
+    fact = await world.fact()
+    assert (fact.status, fact.generation, fact.pods) == (WorkloadStatus.STOPPED, 2, ())
+    assert world.backend.pods == {}
+    assert world.backend.homes == {WORKLOAD}
+    assert world.asked_for()[-1].wanted == Wanted.ABSENT
+
+
+async def test_stopped_is_not_said_while_a_pod_is_still_listed(world):
+    await world.settle_wish(make_wish())
+    world.backend.ends_when_asked = False
+    await world.deliver(stopped(2))
+    for _ in range(5):
+        await world.step()
+        assert (await world.fact()).status == WorkloadStatus.STOPPING
+    world.backend.end(pod(), 0, EndReason.STOPPED)
+    await world.settle()
+    assert (await world.fact()).status == WorkloadStatus.STOPPED
+
+
+async def test_stop_while_starting_ends_stopped(world):
+    world.backend.comes_up = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    await world.step()
+    assert world.backend.live() == [pod()]
+    await world.settle_wish(stopped(2))
+    assert (await world.fact()).status == WorkloadStatus.STOPPED
+    assert world.backend.pods == {}
+
+
+async def test_stop_while_waiting_for_secrets_makes_no_pod(world):
+    world.secrets_answer = False
+    await world.deliver(make_wish())
+    await world.step()
+    await world.settle_wish(stopped(2))
+    assert (await world.fact()).status == WorkloadStatus.STOPPED
+    assert world.backend.created == []
+
+
+async def test_a_new_revision_while_starting_ends_the_old_one_first(world):
+    world.backend.comes_up = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    await world.step()
+    world.backend.comes_up = True
+    await world.settle_wish(make_wish(generation=2, revision=2))
+    assert world.backend.created == [pod(1), pod(2)]
+    assert world.backend.live() == [pod(2)]
+    assert world.backend.doubles == []
+    assert list(world.backend.pods) == [pod(2)]
+
+
+async def test_a_restart_gives_the_old_revisions_lease_back_when_its_pod_is_gone(world):
+    await world.settle_wish(make_wish())
+    (first,) = world.asked_for()
+    await world.settle_wish(make_wish(generation=2, revision=2))
+    last = {wish.id: wish.wanted for wish in world.asked_for()}
+    assert last.pop(first.id) == Wanted.ABSENT
+    assert list(last.values()) == [Wanted.PRESENT]
+
+
+async def test_delete_while_starting_ends_absent_with_the_home_in_the_trash(world):
+    world.backend.comes_up = False
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    await world.step()
+    await world.settle_wish(make_wish(generation=2, wanted="absent"))
+    row = await world.row()
+    assert (row.tombstone, (await world.fact()).status) == (True, WorkloadStatus.ABSENT)
+    assert (world.backend.homes, world.backend.trash) == (set(), [WORKLOAD])
+
+
+async def test_a_wish_replayed_against_the_tombstone_starts_nothing(world):
+    await world.settle_wish(make_wish())
+    await world.settle_wish(make_wish(generation=2, wanted="absent"))
+    await world.settle_wish(make_wish(generation=1))
+    assert (await world.fact()).status == WorkloadStatus.ABSENT
+    assert world.backend.pods == {}
+
+
+async def test_a_wish_past_the_tombstone_revives_with_the_home(world):
+    await world.settle_wish(make_wish())
+    await world.settle_wish(make_wish(generation=2, wanted="absent"))
+    await world.settle_wish(make_wish(generation=3, revision=2))
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+    assert (world.backend.homes, world.backend.trash) == ({WORKLOAD}, [])
+    recovered = world.backend.calls.index(("recover_home", WORKLOAD))
+    assert recovered < world.backend.calls.index(("create", str(pod(2))))
+
+
+async def crash(world, exit_code=1):
+    world.backend.end(world.backend.live()[0], exit_code)
+    await world.settle()
+
+
+async def test_a_crash_is_started_again_three_times_with_back_off_and_then_is_an_error(world):
+    await world.settle_wish(make_wish())
+    begun = world.clock.now()
+    for _ in range(3):
+        await crash(world)
+        assert (await world.fact()).status == WorkloadStatus.RUNNING
+    assert world.clock.now() - begun >= 1 + 2 + 4
+    await crash(world, 5)
+    fact = await world.fact()
+    assert (fact.status, fact.reason) == (WorkloadStatus.ERROR, "Crashed")
+    assert "exit code 5" in fact.message
+    assert "4 times in a row" in fact.message
+    assert world.backend.created == [pod(attempt=n) for n in (1, 2, 3, 4)]
+    assert world.backend.doubles == []
+
+
+async def test_an_error_stays_until_a_new_revision(world):
+    await world.settle_wish(make_wish())
+    for _ in range(4):
+        await crash(world)
+    world.clock.advance(3600)
+    await world.settle()
+    assert len(world.backend.created) == 4
+    await world.settle_wish(make_wish(generation=2, revision=2))
+    assert world.backend.live() == [pod(2)]
+
+
+async def test_ten_minutes_of_being_ready_clear_the_count(world):
+    await world.settle_wish(make_wish())
+    for _ in range(6):
+        await crash(world)
+        world.clock.advance(601)
+        await world.settle()
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+
+
+async def test_a_clean_exit_is_completed_and_not_started_again(world):
+    await world.settle_wish(make_wish())
+    await crash(world, exit_code=0)
+    world.clock.advance(3600)
+    await world.settle()
+    assert (await world.fact()).status == WorkloadStatus.COMPLETED
+    assert world.backend.created == [pod()]
+
+
+async def test_a_failed_preparation_is_an_error_at_once(world):
+    await world.settle_wish(make_wish())
+    world.backend.end(pod(), 42, EndReason.PREPARATION_FAILED)
+    await world.settle()
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "PreparationFailed")
+    assert world.backend.created == [pod()]
+
+
+async def test_out_of_memory_counts_and_is_named(world):
+    await world.settle_wish(make_wish())
+    for _ in range(4):
+        world.backend.end(world.backend.live()[0], 137, EndReason.OOM_KILLED)
+        await world.settle()
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "OOMKilled")
+
+
+@pytest.mark.parametrize(
+    "reason", [EndReason.HOST_RESTARTED, EndReason.PORT_TAKEN, EndReason.KEEPER_KILLED]
+)
+async def test_what_the_workload_did_not_cause_is_started_again_without_counting(world, reason):
+    await world.settle_wish(make_wish())
+    for _ in range(6):
+        world.backend.end(world.backend.live()[0], None, reason)
+        await world.settle()
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+    assert world.backend.live() == [pod(attempt=7)]
+
+
+async def test_a_lost_pod_is_started_again(world):
+    await world.settle_wish(make_wish())
+    world.backend.change(pod(), phase=PodPhase.LOST, ready=False)
+    await world.settle()
+    assert list(world.backend.pods) == [pod(attempt=2)]
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+
+
+async def test_a_pod_that_vanished_is_made_again_under_a_new_name(world):
+    await world.settle_wish(make_wish())
+    world.backend.pods.clear()
+    await world.settle()
+    assert world.backend.live() == [pod(attempt=2)]
+
+
+async def test_a_running_pod_is_adopted_by_a_restarted_provisioner(world):
+    await world.settle_wish(make_wish())
+    world.restart()
+    await world.settle()
+    assert world.backend.created == [pod()]
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+
+
+async def test_a_later_attempt_than_remembered_is_adopted(world):
+    await world.settle_wish(make_wish())
+    world.backend.pods[pod(attempt=3)] = world.backend.pods.pop(pod())
+    world.backend.pods[pod(attempt=3)] = type(world.backend.pods[pod(attempt=3)])(
+        pod(attempt=3), "api", PodPhase.STARTED, ready=True
+    )
+    await world.settle()
+    assert world.backend.live() == [pod(attempt=3)]
+    assert [rank.attempt for rank in (await world.row()).state().ranks] == [3]
+
+
+async def test_an_unreachable_backend_is_shown_and_tried_for_ever(world):
+    def refuse(_point):
+        raise BackendError("The place of pods does not answer.")
+
+    await world.deliver(make_wish())
+    await world.answer_leases()
+    world.backend.fault = refuse
+    for _ in range(12):
+        assert await world.step() is not None
+    fact = await world.fact()
+    assert (fact.status, fact.reason) == (WorkloadStatus.PENDING, "BackendUnreachable")
+    assert fact.message == "The place of pods does not answer."
+    world.backend.fault = lambda _point: None
+    await world.settle()
+    assert await status_and_reason(world) == (WorkloadStatus.RUNNING, None)
+
+
+async def test_a_running_workload_stays_running_while_the_backend_is_away(world):
+    await world.settle_wish(make_wish())
+
+    def refuse(_point):
+        raise BackendError("away")
+
+    world.backend.fault = refuse
+    await world.step()
+    fact = await world.fact()
+    assert (fact.status, fact.reason) == (WorkloadStatus.RUNNING, "BackendUnreachable")
+    assert len(fact.pods) == 1
+
+
+async def test_what_can_never_be_made_is_an_error_until_a_new_revision(world):
+    wish = make_wish(spec=make_spec(start_script="a\0b"))
+    await world.settle_wish(wish)
+    fact = await world.fact()
+    assert (fact.status, fact.reason) == (WorkloadStatus.ERROR, "InvalidSpec")
+    assert "NUL character in the start script" in fact.message
+    await world.settle()
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "InvalidSpec")
+    await world.settle_wish(make_wish(generation=2, revision=2))
+    assert await status_and_reason(world) == (WorkloadStatus.RUNNING, None)
+
+
+async def test_a_refusal_of_the_backend_is_an_error_with_its_reason(world):
+    def refuse(point):
+        if point == "create before":
+            raise GiveUp("There is no such image.", reason="ImageMissing")
+
+    world.backend.fault = refuse
+    await world.settle_wish(make_wish())
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "ImageMissing")
+
+
+async def test_a_wish_that_comes_during_a_step_is_never_told_the_old_wishs_outcome(world):
+    await world.settle_wish(make_wish())
+    await world.deliver(stopped(2))
+    listed = world.backend.list_pods
+
+    async def list_late(workload_id=None):
+        pods = await listed(workload_id)
+        world.backend.list_pods = listed
+        await world.deliver(make_wish(generation=3, revision=2))
+        return pods
+
+    world.backend.list_pods = list_late
+    assert await world.step() == 0.0
+    assert (await world.fact()).generation == 1
+    await world.settle()
+    assert world.backend.live() == [pod(2)]
+
+
+async def test_newer_pods_than_the_row_knows_are_left_until_the_declarer_answers(world):
+    await world.settle_wish(make_wish(generation=5, revision=2))
+    newer = pod(3)
+    world.backend.pods[newer] = type(world.backend.pods[pod(2)])(
+        newer, "api", PodPhase.STARTED, ready=True
+    )
+    del world.backend.pods[pod(2)]
+    await world.settle()
+    fact = await world.fact()
+    assert (fact.status, fact.generation, fact.revision) == (WorkloadStatus.UNKNOWN, 0, 3)
+    assert world.backend.live() == [newer]
+    await world.settle_wish(make_wish(generation=7, revision=3))
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+    assert world.backend.live() == [newer]
+
+
+async def test_newer_pods_end_when_the_declarer_answers_that_it_wants_others(world):
+    await world.settle_wish(make_wish(generation=5, revision=2))
+    newer = pod(3)
+    world.backend.pods[newer] = type(world.backend.pods[pod(2)])(newer, "api", PodPhase.STARTED)
+    await world.settle()
+    await world.settle_wish(stopped(6, revision=2))
+    assert (await world.fact()).status == WorkloadStatus.STOPPED
+    assert world.backend.pods == {}
