@@ -55,6 +55,12 @@ def run_up(
     _run(up(settings, stop_workloads=stop_workloads, say=_say))
 
 
+@admin.callback()
+def _quietly() -> None:
+    """Look after a platform from its own machine, running or not."""
+    configure_logging(level="warning")
+
+
 @admin.command("sign-in-link")
 def sign_in_link(username: UserName = "admin", home: Home = None) -> None:
     """Print a link that signs a person in once, within 15 minutes."""

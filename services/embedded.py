@@ -104,7 +104,9 @@ class Platform:
     async def start(self, listener: socket.socket) -> None:
         """Start the services, then answer HTTP."""
         for service in self.services:
-            await service.start()
+            await service.prepare()
+        for service in self.services:
+            service.run()
         config = uvicorn.Config(
             create_app(self.api.context),
             log_config=None,

@@ -7,7 +7,8 @@ until a workspace could be started.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cassini.runtime.errors import CassiniError
 from cassini.runtime.settings import PlatformSettings
@@ -66,8 +67,8 @@ async def _announce(platform: Platform, settings: PlatformSettings, say: Say) ->
     say(_TRUST)
 
 
-async def _until_first(*works: "asyncio._CoroutineLike[object]") -> None:
-    tasks = [asyncio.ensure_future(work) for work in works]
+async def _until_first(*works: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()

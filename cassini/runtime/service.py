@@ -104,12 +104,20 @@ class Service:
 
     async def start(self) -> None:
         """Bring the service up; when this returns it takes events and works."""
+        await self.prepare()
+        self.run()
+
+    async def prepare(self) -> None:
+        """Migrate, open, and take events from now on; nothing is sent or worked on yet."""
         await upgrade(self.database, self._tables.versions, self._tables.metadata)
         await self.open()
         if self.ground.exclusive:
             for _, reconciler in self.owned:
                 await reconciler.clear_claims()
         Inbox(self.name, self.database, self.handlers).connect(self.ground.bus)
+
+    def run(self) -> None:
+        """Start the loops."""
         loops: dict[str, Loop] = {"relay": self.relay.run, "resend": self._resend, **self.loops}
         for number, (_, reconciler) in enumerate(self.owned):
             loops[f"reconcile-{number}"] = reconciler.run

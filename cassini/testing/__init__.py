@@ -1,1 +1,1 @@
-"""Doubles and helpers for tests, of this project and of those who extend it; they know no service."""
+"""Doubles and helpers for tests of this project and of extensions; they know no service."""

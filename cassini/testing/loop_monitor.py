@@ -31,7 +31,7 @@ class LoopMonitor:
 
 @contextmanager
 def monitor_loops(limit: float) -> Iterator[LoopMonitor]:
-    """Watch all event loops of this process for callbacks that run longer than ``limit`` seconds."""
+    """Watch all event loops of this process for callbacks longer than ``limit`` seconds."""
     monitor = LoopMonitor(limit)
     original = getattr(asyncio.Handle, _RUN)
     waited = _WaitedForProcessor()

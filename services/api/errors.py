@@ -153,7 +153,7 @@ def _problem(where: tuple[str | int, ...], what: str) -> str:
 
 def _problem_code(error: RequestValidationError) -> str:
     is_json = any(each["type"] == "json_invalid" for each in error.errors())
-    return "bad_json" if is_json else "invalid"
+    return "bad_json" if is_json else "invalid_fields"
 
 
 def _outside_trouble(error: Exception) -> Response | None:

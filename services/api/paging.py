@@ -9,7 +9,6 @@ for its form and not signed.
 """
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -67,7 +66,7 @@ class Edge(NamedTuple):
             content = base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True)
             created_at, row_id = json.loads(content)
             edge = cls(float(created_at), str(row_id))
-        except (binascii.Error, ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise _bad_key() from None
         if not math.isfinite(edge.created_at) or not _ID.fullmatch(edge.id):
             raise _bad_key()

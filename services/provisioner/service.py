@@ -83,7 +83,7 @@ class ProvisionerService(Service):
             await in_time(self._backend.terminate(pod.name))
         async with asyncio.timeout(_STOP_SECONDS):
             while any(pod.phase in _ALIVE for pod in await in_time(self._backend.list_pods())):
-                await asyncio.sleep(_LOOK_SECONDS)
+                await self.clock.sleep(_LOOK_SECONDS)
 
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
         """Return the last lines a pod printed, or the attempt before it."""

@@ -16,6 +16,7 @@ QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_
 LISTS = {("GET", "/api/workspaces")}
 BODIES = {
     ("POST", "/api/workspaces"): {"name": "made-by-test"},
+    ("PATCH", "/api/workspaces/{workspace_id}"): {"description": "x"},
     ("POST", "/api/tokens"): {"description": "x"},
     ("PATCH", "/api/tokens/{api_token_id}"): {"description": "x"},
     ("POST", "/api/users"): {"username": "", "email": "a@b.example"},
@@ -98,7 +99,8 @@ def is_as_expected(response, expected, key):
     if expected is not None:
         return response.status_code == expected and set(response.json()) == {"message", "code"}
     if response.status_code < 500 and response.status_code not in REFUSED:
-        return True
+        # "invalid_fields" comes before the route itself: then BODIES lacks an example.
+        return "location" in response.headers or b'"code": "invalid"' not in response.content
     if key not in OWN_REFUSALS:
         return False
     codes = OWN_REFUSALS[key]

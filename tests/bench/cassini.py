@@ -105,7 +105,7 @@ class Cassini:
         )
         if done.returncode:
             raise BenchError(f"cassini admin token: {done.stderr.strip()}")
-        self._token = done.stdout.strip()
+        self._token = done.stdout.split()[-1]
         made = expect(self._port, "POST", "/api/workspaces", self._token, {"name": "bench"})
         self._workspace = made["id"]
         return made

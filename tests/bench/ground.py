@@ -121,7 +121,8 @@ class Child:
                 self._process.wait(_END_SECONDS)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(_END_SECONDS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
 
 
 def wait_for(what: str, find: Callable[[], Any], seconds: float, *, step: float = 0.1) -> Any:

@@ -106,7 +106,7 @@ def _starts(results: Results) -> str:
             )
         )
     notes = (
-        f"  {count} rounds in turn after a warm-up. Ready: first 200 of an authenticated GET\n"
+        f"  {count} round(s) in turn after a warm-up. Ready: first 200 of an authenticated GET\n"
         "  /api/status on JupyterLab's own port. Shown: Cassini says running; JupyterHub's proxy\n"
         "  answers the same request."
     )
@@ -145,12 +145,15 @@ def _calls(results: Results) -> str:
 def _memory(results: Results) -> str:
     if not results.memory:
         return ""
-    rows = [("Idle memory, MB (2^20 bytes)", "PSS", "RSS", "processes")]
+    rows = [("Idle memory, MB (2^20 bytes)", "PSS", "private", "RSS", "processes")]
     for when, measured in results.memory.items():
         for name, memory in measured.items():
-            pss, rss = memory.pss / _MEBIBYTE, memory.rss / _MEBIBYTE
-            rows.append((f"{name}, {when}", f"{pss:.1f}", f"{rss:.1f}", str(memory.processes)))
-    note = f"  After {results.idle_seconds:.0f} s idle, one stopped workspace or server each."
+            sizes = (memory.pss, memory.private, memory.rss)
+            cells = (f"{size / _MEBIBYTE:.1f}" for size in sizes)
+            rows.append((f"{name}, {when}", *cells, str(memory.processes)))
+    note = (
+        f"  After {results.idle_seconds:.0f} s idle, one stopped workspace or no server. Aim: PSS."
+    )
     return f"{_columns(rows)}\n{note}"
 
 

@@ -74,7 +74,7 @@ class DeclarerRow:
 
 
 class MemoryDeclarer:
-    def __init__(self, clock, rules=Rules()):  # noqa: B008 - immutable
+    def __init__(self, clock, rules=Rules()):
         self.rows: dict[str, DeclarerRow] = {}
         self.sent: list[Declared] = []
         self._clock, self._rules = clock, rules
@@ -169,7 +169,7 @@ class Work:
 
 
 class MemoryOwner:
-    def __init__(self, clock, rules=Rules()):  # noqa: B008 - immutable
+    def __init__(self, clock, rules=Rules()):
         self.rows: dict[str, OwnerRow] = {}
         self.sent: list[Observed] = []
         self._clock, self._rules = clock, rules
@@ -205,6 +205,9 @@ class MemoryOwner:
             revision=revision,
         )
         self.sent.append(row.fact)
+
+    async def begin_anew(self):
+        """The process was killed and starts again: of steps under way nothing was written."""
 
     async def find(self, resource_id):
         """Make a row for an object that has none."""

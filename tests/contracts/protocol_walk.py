@@ -132,9 +132,14 @@ class Walk:
     async def receive(self, message):
         self.trace.append(f"  {_say(message)}")
         if isinstance(message, Declared):
+            before = _accepted((await self.owner.view()).get(message.id))
             await self.owner.accept(message)
+            after = _accepted((await self.owner.view()).get(message.id))
         else:
+            before = _known((await self.declarer.view()).get(message.id))
             await self.declarer.take(message)
+            after = _known((await self.declarer.view()).get(message.id))
+        _require(before <= after, f"a message took its reader back from {before} to {after}")
 
     async def reconcile(self):
         rows = await self.owner.view()
@@ -146,7 +151,10 @@ class Walk:
             return
         work = self.work.pop(resource_id)
         seen = self.act(work)
-        if self.rng.random() >= CRASH:
+        if self.rng.random() < CRASH:
+            self.work.clear()
+            await self.owner.begin_anew()
+        else:
             await self.finish(work, seen)
 
     def act(self, work):
@@ -228,7 +236,7 @@ class Walk:
         await self.start_owner()
 
     async def put_back(self, side, index):
-        """Restore one of a side's backups; those taken later are thrown away with what they tell."""
+        """Restore one of a side's backups; those taken later tell of what never was."""
         await side.restore(self.backups[side][index])
         del self.backups[side][index + 1 :]
 
@@ -256,6 +264,7 @@ class Walk:
 
     async def start_owner(self):
         """Look at the whole world once, then say what is seen; only then take wishes."""
+        await self.owner.begin_anew()
         await self.look_for_objects()
         for resource_id in sorted(await self.owner.view()):
             work = await self.owner.begin(resource_id)
@@ -336,6 +345,14 @@ class Walk:
 def _require(holds, message):
     if not holds:
         raise Broken(message)
+
+
+def _accepted(row):
+    return row.generation if row else 0
+
+
+def _known(row):
+    return (row.observed_generation, row.observed_sequence) if row else (0, 0)
 
 
 def _say(message):

@@ -63,12 +63,12 @@ class World:
         self._database = FaultyDatabase(sqlite_url(directory))
         self._database.fault = self.backend.fault = self._reach
         self._keys = KeyRing(directory / "keys")
-        self._leases: dict[str, LeaseObservedV1] = {}
+        self.bus = ProbeBus()
+        self._read = 0
         self.restart()
 
     def restart(self) -> None:
         """Make the service anew, as after a kill."""
-        self.bus = ProbeBus()
         ground = Ground(
             self._database,
             self.bus,
@@ -120,11 +120,12 @@ class World:
 
     async def answer_leases(self) -> bool:
         """Play the secrets service: answer what was asked; returns whether anything was."""
-        asked = len(self.bus.sent)
         while await self._surviving(self.service.relay.send_due):
             pass
-        news = [envelope.message() for _, envelope in self.bus.sent[asked:]]
-        wishes = [message for message in news if isinstance(message, LeaseDeclaredV1)]
+        news = self.bus.sent[self._read :]
+        self._read = len(self.bus.sent)
+        messages = [envelope.message() for _, envelope in news]
+        wishes = [message for message in messages if isinstance(message, LeaseDeclaredV1)]
         for wish in wishes if self.secrets_answer else ():
             await self.deliver(self.lease_answer(wish))
         return bool(wishes)
@@ -161,7 +162,7 @@ class World:
         return WorkloadObservedV1.model_validate(row.fact)
 
     def asked_for(self) -> list[LeaseDeclaredV1]:
-        """Return every lease wish since the last restart."""
+        """Return every lease wish that was sent."""
         return self.bus.received(LeaseDeclaredV1)
 
     async def _surviving(self, call):

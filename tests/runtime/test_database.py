@@ -70,10 +70,13 @@ async def test_fifty_reservations_of_five_replicas_get_exactly_the_ten_places(
 
 
 async def test_a_unit_of_work_that_fails_leaves_nothing(reservations):
-    with pytest.raises(RuntimeError):
+    async def fail():
         async with reservations.write() as session:
             await session.execute(insert(RESERVATIONS).values(number=1))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
 
     assert await taken(reservations) == []
 
@@ -91,11 +94,15 @@ async def test_hooks_run_after_the_commit_in_order(reservations):
 
 async def test_hooks_of_a_rolled_back_unit_of_work_never_run(reservations):
     seen = []
-    with pytest.raises(IntegrityError):
+
+    async def fail():
         async with reservations.write() as session:
             after_commit(session, lambda: seen.append("called"))
             await session.execute(insert(RESERVATIONS).values(number=1))
             await session.execute(insert(RESERVATIONS).values(number=1))
+
+    with pytest.raises(IntegrityError):
+        await fail()
     async with reservations.write() as session:
         await session.execute(insert(RESERVATIONS).values(number=2))
 

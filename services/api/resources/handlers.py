@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.credentials import CredentialObservedV1, CredentialStatus
 from cassini.contracts.images import ImageObservedV1
-from cassini.contracts.resources import ServiceName, Wanted
+from cassini.contracts.resources import ServiceName
 from cassini.contracts.workloads import (
     BackendObservedV1,
     WorkloadDeclaredV1,
@@ -44,8 +44,7 @@ class Handlers:
         if verdict.unknown:
             await self._stop_stray(session, fact)
             if row is not None:
-                row.wanted = Wanted.STOPPED.value
-                await self._lifecycle.jumped(session, row)
+                await self._lifecycle.found_running(session, row)
         elif row is not None and verdict.jump:
             await self._lifecycle.jumped(session, row)
         elif row is not None and verdict.keep:

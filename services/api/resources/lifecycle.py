@@ -158,6 +158,13 @@ class Lifecycle:
             spec = await self._with_secrets(session, row, wish.spec, wish.revision)
             await self._wish(session, row, Wanted.RUNNING, spec)
 
+    async def found_running(self, session: AsyncSession, row: Workspace) -> None:
+        """Follow the wish to stop that answered for what a restored database did not know of."""
+        wish = await self._last_wish(session, row)
+        if wish is not None:
+            row.generation, row.wanted = wish.generation, Wanted.STOPPED.value
+            show(row, not_seen(Wanted.STOPPED))
+
     async def renew_credential(
         self, session: AsyncSession, row: Workspace, purpose: Purpose
     ) -> None:

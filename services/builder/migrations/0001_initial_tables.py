@@ -1,7 +1,6 @@
 """initial tables."""
 
 import sqlalchemy as sa
-import sqlmodel
 from alembic import op
 
 revision = "0001"
@@ -34,25 +33,25 @@ def upgrade() -> None:
 
     op.create_table(
         "image",
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=32), nullable=False),
-        sa.Column("declarer", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("declarer", sa.String(length=16), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
-        sa.Column("wish_digest", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("wish_digest", sa.String(length=64), nullable=False),
         sa.Column("wish", sa.JSON(), nullable=True),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("fact", sa.JSON(), nullable=True),
         sa.Column("tombstone", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.Float(), nullable=True),
         sa.Column("asked", sa.Integer(), nullable=False),
-        sa.Column("claim_token", sqlmodel.sql.sqltypes.AutoString(length=32), nullable=True),
+        sa.Column("claim_token", sa.String(length=32), nullable=True),
         sa.Column("claim_expires", sa.Float(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("surprises", sa.Integer(), nullable=False),
-        sa.Column("digest", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
         sa.Column("resolved_generation", sa.Integer(), nullable=False),
-        sa.Column("lock", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("python", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("platform", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("lock", sa.String(), nullable=False),
+        sa.Column("python", sa.String(), nullable=False),
+        sa.Column("platform", sa.String(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=True),
         sa.Column("finished_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id"),

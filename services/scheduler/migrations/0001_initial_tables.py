@@ -1,7 +1,6 @@
 """initial tables."""
 
 import sqlalchemy as sa
-import sqlmodel
 from alembic import op
 
 revision = "0001"

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from cassini.contracts.credentials import CredentialObservedV1
 from cassini.contracts.images import ImageObservedV1
@@ -23,6 +24,7 @@ from cassini.runtime.service import Ground, Health
 from cassini.runtime.settings import PlatformSettings
 from services.api.app import ROUTERS as OTHER_ROUTERS
 from services.api.app import create_app
+from services.api.context import ApiContext
 from services.api.images.wishes import default_tag
 from services.api.people.accounts import create_token, create_user
 from services.api.resources.routes import ROUTERS
@@ -70,7 +72,8 @@ async def _healthy() -> Health:
 class World:
     """The api service, clients of it, and the facts that others would send."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, app: FastAPI) -> None:
+        self.app = app
         self.clock = TestClock()
         self.logs = Logs()
         ring = KeyRing(directory / "keys")
@@ -97,8 +100,7 @@ class World:
         metadata = self.service._tables.metadata
         await self.ground.database.run_sync(metadata.create_all)
         await self.service.open()
-        routers = OTHER_ROUTERS if ROUTERS[0] in OTHER_ROUTERS else (*OTHER_ROUTERS, *ROUTERS)
-        self.app = create_app(self.service.context, routers)
+        self.app.state.api = self.service.context
         async with self.ground.database.read() as session:
             self.tag = await default_tag(session)
 
@@ -209,10 +211,17 @@ class World:
         await self.handle(CredentialObservedV1(**numbers, status=status))
 
 
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """The real app, made once: each test gives it its own context."""
+    routers = OTHER_ROUTERS if ROUTERS[0] in OTHER_ROUTERS else (*OTHER_ROUTERS, *ROUTERS)
+    return create_app(cast(ApiContext, None), routers)
+
+
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, app: FastAPI) -> AsyncIterator[World]:
     """The api with a backend seen, the built-in image built, and the admin's client."""
-    world = World(tmp_path)
+    world = World(tmp_path, app)
     await world.open()
     try:
         await world.backend()

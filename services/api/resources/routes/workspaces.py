@@ -79,9 +79,9 @@ async def create_workspace(
     api: ContextDep, caller: CallerDep, body: WorkspaceCreate
 ) -> WorkspaceOut:
     """Create a workspace; it is stopped until it is started."""
+    require(caller, Action.CREATE)
     async with api.database.write() as session:
         owner = await resolve_owner(session, caller, body.owner)
-        require(caller, Action.CREATE, owner_id=owner.id)
         tag = await image_or_default(session, caller, body)
         values = values_of(body, await offered_sizes(session))
         row_id, now = new_id(), api.clock.now()
