@@ -25,7 +25,8 @@ async def make_sign_in_link(settings: PlatformSettings, username: str) -> str:
     """
     async with _api_database(settings) as session:
         code = await create_sign_in_link(session, username, now=SystemClock().now())
-    return f"{settings.url}/sign-in?{urlencode({'code': code})}"
+    url = Places(settings.home).announced() or settings.url
+    return f"{url}/sign-in?{urlencode({'code': code})}"
 
 
 async def make_token(settings: PlatformSettings, username: str) -> str:

@@ -81,6 +81,19 @@ class Places:
             draft.replace(path)
         return path.read_text().strip()
 
+    def announce(self, url: str) -> None:
+        """Note where the platform answers, for commands run beside it."""
+        draft = self.home / f"url.{os.getpid()}"
+        draft.write_text(url)
+        draft.replace(self.home / "url")
+
+    def announced(self) -> str | None:
+        """Return where the platform answers, or answered last."""
+        try:
+            return (self.home / "url").read_text()
+        except FileNotFoundError:
+            return None
+
     def _private(self) -> tuple[Path, ...]:
         return (self.keys, self.databases, self.store, self.build_logs, self.package_cache)
 

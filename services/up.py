@@ -41,6 +41,7 @@ async def up(settings: PlatformSettings, *, stop_workloads: bool, say: Say) -> N
     platform = Platform(settings, places)
     try:
         await platform.start(listener)
+        places.announce(settings.url)
         await _until_first(stop.wait(), _announce(platform, settings, say))
         await stop.wait()
     finally:

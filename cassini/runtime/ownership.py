@@ -24,6 +24,7 @@ from cassini.runtime.workqueue import WorkQueue
 _BATCH = 100
 _NUMBERS = {"sequence"}
 _STEP_WISH = "cassini_step_wish"
+_JSON: Any = JSON(none_as_null=True)  # else None is stored as a JSON null, which is not NULL
 
 
 class OwnedRow(SQLModel):
@@ -33,9 +34,9 @@ class OwnedRow(SQLModel):
     declarer: str = Field(max_length=16)
     generation: int = 0
     wish_digest: str = Field(default="", max_length=64)
-    wish: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    wish: dict[str, Any] | None = Field(default=None, sa_type=_JSON)
     sequence: int = Field(default=0, sa_type=BigInteger)
-    fact: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    fact: dict[str, Any] | None = Field(default=None, sa_type=_JSON)
     tombstone: bool = False
     due_at: float | None = Field(default=None, index=True)
     """When a reconciler should look at the row; None: when something new comes."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.bus_memory import MemoryBus
@@ -35,10 +36,10 @@ ORIGIN = "http://127.0.0.1:8765"
 class NoLogs:
     """A log source in which nothing was ever printed."""
 
-    async def pod_logs(self, pod_name, *, previous, lines):
+    async def pod_logs(self, pod_name, *, previous, lines):  # noqa: ARG002 - the protocol
         return []
 
-    async def build_logs(self, image_id, *, lines):
+    async def build_logs(self, image_id, *, lines):  # noqa: ARG002 - the protocol
         return []
 
 
@@ -173,14 +174,22 @@ async def _person(session, api, name) -> Person:
 
 
 @pytest.fixture
-async def connect(world) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+def app(api) -> FastAPI:
+    """The app; made here and not on the event loop, as making it takes its time."""
+    return create_app(api)
+
+
+@pytest.fixture
+async def connect(app, world) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
     """Opens HTTP clients of the app, each with its own cookies; settings can be changed."""
     clients = []
 
     def open_client(*, base_url: str = ORIGIN, **changed) -> httpx.AsyncClient:
-        settings = world.api.settings.model_copy(update={"base_url": base_url})
-        app = create_app(replace(world.api, settings=settings, **changed))
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+        serving = app
+        if changed or base_url != ORIGIN:
+            settings = world.api.settings.model_copy(update={"base_url": base_url})
+            serving = create_app(replace(world.api, settings=settings, **changed))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(serving), base_url=base_url)
         clients.append(client)
         return client
 

@@ -115,7 +115,9 @@ async def test_bad_bodies_are_400_with_a_readable_message_and_change_nothing(cli
 
 
 async def test_a_wrong_field_is_named_in_the_message(client, world):
-    response = await client.post("/api/tokens", json={"expires_in": "x"}, headers=world.owner.header)
+    response = await client.post(
+        "/api/tokens", json={"expires_in": "x"}, headers=world.owner.header
+    )
     assert response.json()["message"].startswith("expires_in: ")
 
 

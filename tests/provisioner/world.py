@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import event
+
 from cassini.contracts.credentials import LeaseDeclaredV1, LeaseObservedV1, LeaseStatus
 from cassini.contracts.resources import ServiceName, Wanted
 from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1
@@ -39,6 +41,8 @@ class FaultyDatabase(Database):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
+        # Kills here are exceptions: nothing is lost for not waiting for the disk.
+        event.listen(self._writer.sync_engine, "connect", _do_not_wait)
         self.fault: Callable[[str], None] = lambda _point: None
 
     @asynccontextmanager
@@ -47,6 +51,10 @@ class FaultyDatabase(Database):
             yield session
             self.fault("commit before")
         self.fault("commit after")
+
+
+def _do_not_wait(connection, _record) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 class World:

@@ -1,6 +1,6 @@
 """A lease is answered whole or not at all, and never with an older value than was asked for."""
 
-from cassini.contracts.credentials import LeaseDeclaredV1, LeasedCredential
+from cassini.contracts.credentials import LeasedCredential, LeaseDeclaredV1
 from services.secrets.leases import answer
 
 ONE, TWO = "1" * 32, "2" * 32

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.credentials import CredentialObservedV1, CredentialStatus
 from cassini.contracts.images import ImageObservedV1
-from cassini.contracts.resources import ServiceName
+from cassini.contracts.resources import ServiceName, Wanted
 from cassini.contracts.workloads import (
     BackendObservedV1,
     WorkloadDeclaredV1,

@@ -129,9 +129,7 @@ async def test_an_edit_of_what_runs_changes_only_the_row_and_asks_for_a_restart(
     await bring_to(world, admin, resource_id, "running")
     before = await world.wish("workload", resource_id)
 
-    answer = await admin.patch(
-        f"{PATH}/{resource_id}", json={"environment_variables": {"A": "2"}}
-    )
+    answer = await admin.patch(f"{PATH}/{resource_id}", json={"environment_variables": {"A": "2"}})
 
     assert answer.json()["require_restart"] is True
     assert answer.json()["status"] == "running"

@@ -1,0 +1,59 @@
+SIZE = {"cloud", "cores", "display", "display_name", "hardware_type", "memory", "name"}
+
+
+async def test_server_options_name_what_fits_the_machine(admin):
+    options = (await admin.get("/api/info/servers")).json()
+
+    assert options["auto_shutoff"][0] == "1 hour"
+    assert options["disk_space"][0] == {"value": "10Gi", "display_str": "10 GB"}
+    assert list(options["sizes"]) == ["micro", "small", "medium", "machine"]
+    for name, size in options["sizes"].items():
+        assert size.keys() >= SIZE
+        assert (size["name"], type(size["cores"])) == (name, int)
+
+
+async def test_workspace_options_name_the_defaults(world, admin):
+    info = (await admin.get("/api/workspaces/info")).json()
+
+    assert info["server_options"].keys() == {"auto_shutoff", "disk_space", "size"}
+    assert [size["name"] for size in info["server_options"]["size"]][0] == "micro"
+    assert info["default_images"]["jupyter"]["CPU"]["id"] == world.tag.id
+    assert info["default_images"]["rstudio"] == {}
+    assert info["default_sizes"]["CPU"]["name"] == "micro"
+
+
+async def test_the_installation_describes_itself(admin):
+    info = (await admin.get("/api/info")).json()
+    status = (await admin.get("/api/status")).json()
+
+    assert info["version"] == status["version"]
+    assert info["app_serving_domain"] == "cassini.test"
+    assert info["auth0"] == {"enabled": False, "connections": {}, "disable_native_login": False}
+    assert len(info) >= 20
+
+
+async def test_sizes_follow_the_backend(world, admin):
+    await world.backend(cores=1, memory=512 * 1024**2)
+
+    sizes = (await admin.get("/api/info/servers")).json()["sizes"]
+
+    assert sizes["micro"]["memory"] == "512Mi"
+
+
+async def test_the_api_is_ready_when_a_workspace_could_be_started(world):
+    why = world.service.health
+
+    async def reason() -> str | None:
+        world.service._tasks = {"relay": None}  # as if its loops ran
+        health = await why()
+        world.service._tasks = {}
+        return health.reason
+
+    assert await reason() is None
+    await world.image("building")
+    assert "being built" in str(await reason())
+    await world.image("error", message="no network")
+    assert "no network" in str(await reason())
+    await world.image("built")
+    await world.backend(reachable=False)
+    assert "local" in str(await reason())
