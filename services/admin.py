@@ -9,10 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
+from cassini.runtime.declarations import list_strays
 from cassini.runtime.errors import Conflict
 from cassini.runtime.settings import PlatformSettings
 from services.api.keys import load_keys
 from services.api.people.accounts import create_sign_in_link, create_token, create_user
+from services.api.tables import TABLES
 from services.places import Places
 
 
@@ -52,6 +54,16 @@ async def make_user(settings: PlatformSettings, name: str) -> list[str]:
         made = await create_user(session, name, now=SystemClock().now())
     lines = [f"Made the user {name}. To let them in: cassini admin sign-in-link --user {name}"]
     return [*lines, made.notice] if made.notice else lines
+
+
+async def find_strays(settings: PlatformSettings) -> list[str]:
+    """Return a line for everything that was found and belongs to nothing the API knows.
+
+    Raises:
+        Conflict: there is no platform in the data directory.
+    """
+    async with _api_database(settings) as session:
+        return [f"{noun} {id_}" for noun, id_ in await list_strays(session, TABLES.declaration)]
 
 
 @asynccontextmanager

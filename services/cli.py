@@ -77,6 +77,19 @@ def token(username: UserName = "admin", home: Home = None) -> None:
     print(_run(make_token(_settings(home=home), username)))  # noqa: T201
 
 
+@admin.command("strays")
+def strays(home: Home = None) -> None:
+    """List what was found running or kept that no workspace stands for; nothing removes it.
+
+    There is some only after an older copy of the API's database was put back. Strays are stopped
+    and their homes are kept in homes/<id> of the data directory.
+    """
+    from services.admin import find_strays  # noqa: PLC0415
+
+    for line in _run(find_strays(_settings(home=home))):
+        _say(line)
+
+
 @user.command("add")
 def add_user(
     name: Annotated[str, typer.Argument(help="Lower case letters, digits and hyphens.")],

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+import structlog
 
 from cassini.runtime.database import Database
 from cassini.testing.clock import FakeClock
@@ -37,6 +38,18 @@ def loop_is_never_blocked(request) -> Iterator[None]:
         yield
     if monitor.blocked:
         pytest.fail("the event loop was blocked: " + "; ".join(monitor.blocked), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_log_lines() -> None:
+    """Log lines as in production: no drawings of tracebacks, which take long and show values."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def _sqlite_engine(
         url,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,  # values of a failed statement do not belong into a log
         pool_timeout=_BUSY_SECONDS * 2,
         connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
     )
@@ -129,5 +130,8 @@ def _sqlite_engine(
 def _postgres_engine(url: str, schema: str | None) -> AsyncEngine:
     settings = {"search_path": schema} if schema else {}
     return create_async_engine(
-        url, pool_pre_ping=True, connect_args={"timeout": 10, "server_settings": settings}
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"timeout": 10, "server_settings": settings},
     )

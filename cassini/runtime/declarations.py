@@ -64,6 +64,13 @@ def declaration_table(metadata: MetaData) -> Table:
     )
 
 
+async def list_strays(session: AsyncSession, table: Table) -> list[tuple[str, str]]:
+    """Return (noun, id) of all that was found without a wish of this service, for a person."""
+    query = select(table.c.noun, table.c.id).where(table.c.stray)
+    rows = await session.execute(query.order_by(table.c.noun, table.c.id))
+    return [(row.noun, row.id) for row in rows]
+
+
 @dataclass(frozen=True)
 class Numbers:
     """The numbers a new wish must carry."""

@@ -84,8 +84,14 @@ class Ownership(Generic[R]):
         """Return the accepted wish of a row."""
         return cast(Declared, CATALOG[self._wish_type].model.model_validate(row.wish))
 
-    async def accept(self, session: AsyncSession, wish: Declared) -> tuple[R, WishVerdict]:
-        """Keep a wish if it is newer, and wake the reconciler; else say again what is seen."""
+    async def accept(
+        self, session: AsyncSession, wish: Declared, *, wake_after: float = 0.0
+    ) -> tuple[R, WishVerdict]:
+        """Keep a wish if it is newer, and wake the reconciler; else say again what is seen.
+
+        ``wake_after`` (seconds) is for a wish whose first step would only find that it must wait
+        for an answer which will wake it sooner.
+        """
         row = await self.get(session, wish.id)
         verdict = judge_wish(row, wish)
         if row is None:
@@ -99,7 +105,7 @@ class Ownership(Generic[R]):
             row.wish_digest = wish.digest()
             row.tombstone = False
             row.tries = row.surprises = 0
-            self.wake(session, row)
+            self.wake(session, row, after=wake_after)
         elif row.fact is not None:
             await self._outbox.emit(session, self._said(row))
         session.add(row)

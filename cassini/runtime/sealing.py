@@ -7,7 +7,6 @@ an older wish. A reader opens with any of its keys, so that they can be rotated.
 """
 
 import base64
-import binascii
 import os
 import tempfile
 from collections.abc import Sequence
@@ -76,7 +75,7 @@ class Opener:
     def _decrypt(self, sealed: str) -> bytes:
         try:
             content = base64.b64decode(sealed, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one
             raise SealedTextRefused("a sealed value is not base64") from None
         for box in self._boxes:
             try:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cassini.runtime.errors import Invalid
 
 SETTINGS_FILE = "cassini.toml"
+_LOCAL = {"127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
 
 
 def default_home() -> Path:
@@ -37,7 +38,9 @@ class PlatformSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address the platform listens on")
     port: int = Field(default=8765, ge=1, le=65535, description="The port the platform listens on")
     base_url: str | None = Field(
-        default=None, description="How people reach the platform; default: http://<host>:<port>"
+        default=None,
+        description="How people reach the platform; default: http://<host>:<port>, and `localhost`"
+        " for a loopback address",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe log line that is written"
@@ -52,8 +55,13 @@ class PlatformSettings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The address people use, without a slash at its end."""
-        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
+        """The address people use, without a slash at its end.
+
+        On loopback it is ``localhost`` by name: a browser sends cookies to every port of a host
+        name, and the workspaces' own servers answer on 127.0.0.1, so they never get the session.
+        """
+        host = "localhost" if self.host in _LOCAL else self.host
+        return (self.base_url or f"http://{host}:{self.port}").rstrip("/")
 
 
 def load_settings(**flags: Any) -> PlatformSettings:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cassini.runtime.errors import Invalid
@@ -33,7 +34,10 @@ class BodyRules:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        body = None if _says_too_long(headers) else await _read(receive)
+        try:
+            body = None if _says_too_long(headers) else await _read(receive)
+        except ClientDisconnect:
+            return  # half a body must not count as a whole one, and nobody waits for an answer
         if body is None:
             message = f"the body is larger than {LONGEST_BODY // 1024} KiB"
             answer = error_response(
@@ -54,12 +58,16 @@ def _says_too_long(headers: Headers) -> bool:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body; None when it is too long."""
+    """Return the body; None when it is too long.
+
+    Raises:
+        ClientDisconnect: the client left before its end.
+    """
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return bytes(body)
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > LONGEST_BODY:
             return None

@@ -1,5 +1,6 @@
 """The builder, put together."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlmodel import col, select
@@ -52,9 +53,12 @@ class BuilderService(Service):
                 col(Image.started_at).is_not(None), col(Image.finished_at).is_(None)
             )
             image_id = (await session.exec(under_way.limit(1))).first()
-        lines = await self.build_logs(image_id, lines=1) if image_id else []
-        return lines[0] if lines else None
+        newest = await BuildLog(self._logs, image_id).tail(1) if image_id else ()
+        return newest[0].text if newest else None
 
     async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
-        """Return the last lines of an image's build log."""
-        return [line.text for line in await BuildLog(self._logs, image_id).tail(lines)]
+        """Return the last lines of an image's build log, each after the time it was printed."""
+        return [
+            f"{datetime.fromtimestamp(line.at, UTC).isoformat()} {line.text}"
+            for line in await BuildLog(self._logs, image_id).tail(lines)
+        ]

@@ -36,14 +36,15 @@ class Capabilities:
         """Look for ever; say it again at start and every few minutes, for whoever missed it."""
         said_at: float | None = None
         while True:
-            await self.look()
-            if said_at is None or self._clock.now() - said_at >= _SAY_AGAIN_SECONDS:
+            if await self.look():
+                said_at = self._clock.now()
+            elif said_at is None or self._clock.now() - said_at >= _SAY_AGAIN_SECONDS:
                 await self._backends.observe_again(self._database, renumber=said_at is None)
                 said_at = self._clock.now()
             await self._clock.sleep(_LOOK_SECONDS)
 
-    async def look(self) -> None:
-        """Ask the backend once, and say what is news."""
+    async def look(self) -> bool:
+        """Ask the backend once, and say what is news; returns whether there was any."""
         try:
             found = vars(await in_time(self._backend.describe()))
             self.problem = None
@@ -51,8 +52,9 @@ class Capabilities:
             found, self.problem = {}, error.message
         async with self._database.write() as session:
             row = await self._row(session)
-            await self._backends.observe(session, row, **self._seen(row, found))
+            news = await self._backends.observe(session, row, **self._seen(row, found))
             session.add(row)
+        return news
 
     def _seen(self, row: BackendRow, found: dict[str, Any]) -> dict[str, Any]:
         if self.problem is None:

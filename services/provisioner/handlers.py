@@ -10,6 +10,9 @@ from cassini.runtime.ownership import Ownership
 from services.provisioner.leases import Leases
 from services.provisioner.models import Workload
 
+_LEASE_SECONDS = 0.3
+"""When to say that secrets are waited for, unless the lease is answered before."""
+
 
 class Handlers:
     """The handlers, over what this service owns and asks for."""
@@ -20,7 +23,9 @@ class Handlers:
 
     async def workload_declared(self, session: AsyncSession, wish: WorkloadDeclaredV1) -> None:
         """Keep the wish; in the same transaction ask for the secrets of what is to run."""
-        _, verdict = await self._workloads.accept(session, wish)
+        waits = wish.wanted == Wanted.RUNNING and wish.spec is not None and wish.spec.secrets
+        after = _LEASE_SECONDS if waits else 0.0
+        _, verdict = await self._workloads.accept(session, wish, wake_after=after)
         if verdict is WishVerdict.ACCEPT and wish.wanted == Wanted.RUNNING:
             await self._leases.declare(session, wish)
 

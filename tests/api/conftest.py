@@ -1,5 +1,6 @@
 """The api over HTTP on both databases, with three people: an admin, an owner and another user."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
@@ -30,16 +31,16 @@ from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
 
-ORIGIN = "http://127.0.0.1:8765"
+ORIGIN = "http://localhost:8765"
 
 
 class NoLogs:
     """A log source in which nothing was ever printed."""
 
-    async def pod_logs(self, pod_name, *, previous, lines):  # noqa: ARG002 - the protocol
+    async def pod_logs(self, pod_name, *, previous, lines):
         return []
 
-    async def build_logs(self, image_id, *, lines):  # noqa: ARG002 - the protocol
+    async def build_logs(self, image_id, *, lines):
         return []
 
 
@@ -173,10 +174,20 @@ async def _person(session, api, name) -> Person:
     return Person(caller.user_id, name, caller.default_owner_id, token)
 
 
+@pytest.fixture(scope="session")
+def one_app() -> FastAPI:
+    """An app for all tests: with one a test, collecting them as garbage blocks event loops."""
+    app = create_app(None)
+    gc.collect()
+    gc.freeze()
+    return app
+
+
 @pytest.fixture
-def app(api) -> FastAPI:
-    """The app; made here and not on the event loop, as making it takes its time."""
-    return create_app(api)
+def app(one_app, api) -> FastAPI:
+    """The app on this test's database."""
+    one_app.state.api = api
+    return one_app
 
 
 @pytest.fixture

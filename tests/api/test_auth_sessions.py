@@ -7,7 +7,7 @@ from services.api.auth.models import BrowserSession
 from services.api.auth.origin import origin_of
 from services.api.auth.sessions import SESSION_SECONDS
 
-ORIGIN = "http://127.0.0.1:8765"
+ORIGIN = "http://localhost:8765"
 
 
 async def sign_in(client, world, origin=ORIGIN):
@@ -37,7 +37,7 @@ async def test_a_signed_in_browser_may_read(browser):
 
 @pytest.mark.parametrize(
     "origin",
-    [None, "null", "http://127.0.0.1:8766", "https://127.0.0.1:8765", "http://evil.example", ""],
+    [None, "null", "http://localhost:8766", "https://localhost:8765", "http://evil.example", ""],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
 async def test_a_cookie_changes_nothing_for_another_origin(browser, origin, method):
@@ -106,7 +106,7 @@ async def test_an_unknown_cookie_is_nobody(client, secret):
 @pytest.mark.parametrize(
     ("url", "origin"),
     [
-        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://localhost:8765", "http://localhost:8765"),
         ("https://Cassini.Example/", "https://cassini.example"),
         ("https://cassini.example:443/x", "https://cassini.example"),
         ("http://cassini.example:80", "http://cassini.example"),

@@ -8,7 +8,7 @@ import pytest
 
 from services.api.context import WorkspaceLink
 
-ORIGIN = {"Origin": "http://127.0.0.1:8765"}
+ORIGIN = {"Origin": "http://localhost:8765"}
 
 
 async def test_a_stranger_is_told_how_to_sign_in(client):
@@ -56,7 +56,7 @@ async def test_the_start_page_shows_me_my_workspaces_and_the_curl_lines(shown):
     assert '<a href="/workspaces/abc/open">' in page.text
     assert page.text.count("Open JupyterLab") == 1
     assert "&lt;b&gt;no such package&lt;/b&gt;" in page.text
-    assert "export SATURN_BASE_URL=http://127.0.0.1:8765" in page.text
+    assert "export SATURN_BASE_URL=http://localhost:8765" in page.text
     assert "/api/workspaces/ID/start" in page.text
 
 

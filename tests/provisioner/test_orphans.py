@@ -108,5 +108,5 @@ class Asked:
     def __init__(self) -> None:
         self.keys = []
 
-    def add(self, key, *, after=0.0) -> None:
+    def add(self, key, **_) -> None:
         self.keys.append(key)

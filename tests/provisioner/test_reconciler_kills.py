@@ -105,7 +105,9 @@ async def test_a_kill_at_any_point_changes_nothing_of_the_end(tmp_path, name):
     story = STORIES[name]
     expected, points = await tell(tmp_path / "whole", story)
     assert expected["two at once"] == []
-    for number, point in enumerate(points):
+    # Between two effects nothing lasts: before the next one is the same as after the last one.
+    ends = [n for n, point in enumerate(points) if n == 0 or point.endswith("after")]
+    for number, point in ((n, points[n]) for n in ends):
         end, _ = await tell(tmp_path / str(number), story, number)
         assert (number, point, end) == (number, point, expected)
 

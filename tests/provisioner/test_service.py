@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import pytest
 
 from cassini.contracts.credentials import LeaseDeclaredV1
@@ -18,6 +20,8 @@ from services.provisioner.testing import ScriptedBackend
 from tests.provisioner.wishes import WORKLOAD, make_spec, make_wish
 
 POD = PodName(WORKLOAD, 1, 0, 1)
+
+import_module("alembic.command")  # the first start would load it on the event loop, for 0.3 s
 
 
 class Embedded:

@@ -1,74 +1,19 @@
 """The script is run by the machine's own /bin/sh in a tree of its own."""
 
 import json
-import os
 import shutil
-import signal
 import stat
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
 
 from cassini.contracts.workloads import ConfigFile, ExtraPackages
-from services.provisioner.kinds.base import InvalidSpec, KindPlan
+from services.provisioner.kinds.base import InvalidSpec
 from services.provisioner.kinds.workspace import plan_workspace
-from services.provisioner.startup import MAX_SCRIPT_BYTES, build_script
+from services.provisioner.startup import build_script
+from tests.provisioner.tree import Tree
 from tests.provisioner.wishes import WORKLOAD, make_spec
 
 HOSTILE = 'it\'s "$(touch owned)" `touch owned`; touch owned\n\\n %s é 漢 -n\n'
-FAKE_PIP = """
-import json, os, sys
-print(json.dumps(sys.argv[1:]))
-sys.exit(int(os.environ.get("PIP_EXIT", "0")))
-"""
-
-
-class Tree:
-    """A home, an image and an overlay under a name full of traps."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root / 'it\'s a "tree" $HOME'
-        self.home = self.root / "home"
-        self.overlay = self.root / "overlay"
-        self.image = self.root / "image"
-        self.report = self.root / "report"
-        self.runtime = self.root / "runtime"
-        packages = self.image / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-        (packages / "pip").mkdir(parents=True)
-        (packages / "pip" / "__main__.py").write_text(FAKE_PIP)
-        (packages / "in_the_image.py").write_text("")
-        (self.image / "bin").mkdir()
-        interpreter = Path(sys.executable).resolve()
-        (self.image / "bin" / "python").symlink_to(interpreter)
-        (self.image / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\nprompt = x\n")
-        self.environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(self.home),
-            "PORT": "1",
-            "CASSINI_IMAGE": str(self.image),
-            "CASSINI_OVERLAY": str(self.overlay),
-            "CASSINI_REPORT": str(self.report),
-            "CASSINI_RUNTIME": str(self.runtime),
-        }
-
-    def run(self, *, shell="/bin/sh", extra=None, **changes) -> subprocess.CompletedProcess[str]:
-        spec = make_spec(**({"command": "pwd; exit 7"} | changes))
-        script = build_script(spec, plan_workspace(WORKLOAD, spec))
-        return subprocess.run(
-            [shell, "-c", script],
-            env=self.environment | (extra or {}),
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def steps(self) -> list[str]:
-        return [line.split(" ", 1)[1] for line in self.report.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -227,144 +172,3 @@ def test_a_start_script_that_stops_halfway_by_a_syntax_error_fails(tree):
     done = tree.run(start_script="if true; then")
     assert done.returncode != 0
     assert tree.steps()[-1].startswith("start-script failed")
-
-
-def test_the_overlay_is_an_environment_of_its_own_on_top_of_the_image(tree):
-    look = "import in_the_image, sys; print(sys.prefix); print(in_the_image.__file__)"
-    done = tree.run(command=f'python -c "{look}"; command -v pip; command -v python3')
-    prefix, module, pip, python = done.stdout.splitlines()[-4:]
-    assert prefix == str(tree.overlay)
-    assert module.startswith(str(tree.image))
-    assert (pip, python) == (str(tree.overlay / "bin/pip"), str(tree.overlay / "bin/python3"))
-
-
-def test_what_is_installed_in_the_overlay_comes_before_the_image(tree):
-    tree.run()
-    packages = next(tree.overlay.glob("lib/python3*/site-packages"))
-    (packages / "in_the_image.py").write_text("")
-    done = tree.run(command='python -c "import in_the_image as i; print(i.__file__)"')
-    assert done.stdout.splitlines()[-1] == str(packages / "in_the_image.py")
-
-
-def test_terminals_pip_is_the_overlays(tree):
-    done = tree.run(command="pip install x")
-    assert json.loads(done.stdout.splitlines()[-1]) == ["install", "x"]
-
-
-def test_the_kernel_is_the_overlays_python(tree):
-    done = tree.run(command='printf %s "$JUPYTER_PATH"')
-    folder = Path(done.stdout.splitlines()[-1].removeprefix("cassini: starting"))
-    kernel = json.loads((folder / "kernels/python3/kernel.json").read_text())
-    assert folder == tree.overlay / "share/jupyter"
-    assert kernel["argv"][0] == str(tree.overlay / "bin/python")
-
-
-def test_running_twice_on_the_same_tree_changes_nothing(tree):
-    first = tree.run(command="python -c 'import sys; print(sys.prefix)'")
-    second = tree.run(command="python -c 'import sys; print(sys.prefix)'")
-    assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout == second.stdout
-
-
-def test_an_image_without_python_fails_and_says_so(tree):
-    done = tree.run(extra={"CASSINI_IMAGE": str(tree.root / "nothing")})
-    assert (done.returncode, tree.steps()[-1]) == (1, "directories failed 1")
-    assert "the image holds no Python environment" in done.stderr
-
-
-def test_a_working_directory_that_cannot_be_made_fails(tree):
-    (tree.root / "file").write_text("")
-    done = tree.run(working_directory=str(tree.root / "file" / "x"))
-    assert tree.steps()[-1].startswith("directories failed")
-    assert "Look whether the disk is full" in done.stderr
-
-
-def test_runtime_directory_is_in_memory_and_private(tree):
-    shm = Path("/dev/shm")
-    if not shm.is_dir():
-        pytest.skip("no /dev/shm on this machine")
-    old = shm / f"cassini-{WORKLOAD}.left-over"
-    old.mkdir(exist_ok=True)
-    try:
-        done = tree.run(
-            extra={"CASSINI_RUNTIME": ""}, command='printf "\\n%s" "$JUPYTER_RUNTIME_DIR"'
-        )
-        runtime = Path(done.stdout.splitlines()[-1])
-        assert runtime.parent.parent == shm
-        assert stat.S_IMODE(runtime.parent.stat().st_mode) == 0o700
-        assert not old.exists()
-    finally:
-        for folder in shm.glob(f"cassini-{WORKLOAD}.*"):
-            shutil.rmtree(folder)
-
-
-def test_main_command_replaces_the_script(tree):
-    done = tree.run(command="echo $PPID $$")
-    parent, own = done.stdout.splitlines()[-1].split()
-    assert int(parent) == os.getpid()
-    assert own
-
-
-def test_debug_mode_ends_well_when_the_main_command_does(tree):
-    done = tree.run(debug_mode=True, command="true")
-    assert done.returncode == 0
-    assert tree.steps()[-1] == "main begin"
-
-
-def test_debug_mode_keeps_the_pod_up_after_a_failure_and_says_so(tree):
-    spec = make_spec(debug_mode=True, command="exit 9")
-    script = build_script(spec, plan_workspace(WORKLOAD, spec))
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", script],
-        env=tree.environment,
-        cwd=tree.root,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        line = process.stderr.readline()
-        assert "The main command failed (exit code 9). Debug mode keeps this pod up" in line
-        assert process.poll() is None
-        assert tree.steps()[-1] == "main failed 9"
-        process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-def test_debug_mode_passes_a_stop_on_to_the_main_command(tree):
-    command = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
-    spec = make_spec(debug_mode=True, command=command)
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", build_script(spec, plan_workspace(WORKLOAD, spec))],
-        env=tree.environment,
-        cwd=tree.root,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while process.stdout.readline() != "up\n":
-            assert process.poll() is None
-        process.terminate()
-        assert process.wait(10) == 3
-        assert process.stdout.read() == "bye\n"
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def test_a_script_too_long_for_one_argument_is_refused():
-    spec = make_spec(config_files={"a": ConfigFile(content="x" * MAX_SCRIPT_BYTES)})
-    with pytest.raises(InvalidSpec, match="too long"):
-        build_script(spec, plan_workspace(WORKLOAD, spec))
-
-
-@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
-def test_text_no_script_can_hold_is_refused(text):
-    kind = KindPlan(main="true", ports=(1,), readiness_path=None, grace_seconds=1)
-    with pytest.raises(InvalidSpec, match="the start script"):
-        build_script(make_spec(start_script=text), kind)

@@ -10,7 +10,7 @@ from cassini.testing.databases import sqlite_url
 from tests.contracts.protocol_walk import Broken, Walk
 from tests.runtime.protocol_on_tables import DECLARER, TableDeclarer, TableOwner, WalkTable
 
-STEPS = int(os.environ.get("CASSINI_MODEL_TABLE_STEPS", "120"))
+STEPS = int(os.environ.get("CASSINI_MODEL_TABLE_STEPS", "100"))
 SEED = int(os.environ.get("CASSINI_MODEL_SEED", "0")) or random.SystemRandom().getrandbits(32)
 
 
@@ -21,7 +21,7 @@ async def open_side(directory, metadata):
     return database
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(3))
 async def test_both_sides_agree_on_tables_after_any_trouble(tmp_path, clock, number):
     declarer = await open_side(tmp_path / "declarer", DECLARER)
     owner = await open_side(tmp_path / "owner", WalkTable.metadata)

@@ -26,6 +26,7 @@ from services.api.images.models import ImageTag
 from services.api.people.owners import owners_by_id
 from services.api.resources.backends import offered_sizes
 from services.api.resources.models import Workspace
+from services.api.resources.sizes import Size
 from services.api.resources.specs import workspace_spec
 from services.api.resources.status import (
     ResourceStatus,
@@ -66,13 +67,13 @@ class Lifecycle:
         Raises:
             Invalid: its size is not offered any more.
         """
-        (await offered_sizes(session)).get(row.instance_size)
+        size = (await offered_sizes(session)).get(row.instance_size)
         row.debug_mode = debug_mode
         tag = await session.get_one(ImageTag, row.image_tag_id)
         if tag.status == ImageStatus.ERROR:
             await images.declare(session, self._api, tag)
         if tag.status == ImageStatus.BUILT and tag.reference:
-            await self._run(session, row, tag.reference)
+            await self._run(session, row, tag.reference, size)
         else:
             row.held = True
             show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
@@ -116,12 +117,13 @@ class Lifecycle:
         waiting = select(Workspace).where(
             col(Workspace.held), col(Workspace.image_tag_id) == tag.id
         )
+        sizes = await offered_sizes(session)
         for row in (await session.exec(waiting.with_for_update())).all():
             if tag.status != ImageStatus.BUILT or not tag.reference:
                 show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
                 continue
             try:
-                await self._run(session, row, tag.reference)
+                await self._run(session, row, tag.reference, sizes.get(row.instance_size))
             except Invalid as error:
                 show(row, Seen(ResourceStatus.ERROR, "UnknownSize", error.message))
 
@@ -183,7 +185,7 @@ class Lifecycle:
             value = credentials.jupyter_token(self._api, row.id, wish.revision)
             await credentials.set_value(session, self._api, row.id, purpose, value)
 
-    async def _run(self, session: AsyncSession, row: Workspace, reference: str) -> None:
+    async def _run(self, session: AsyncSession, row: Workspace, reference: str, size: Size) -> None:
         """Emit the wish of a new revision."""
         last = await self._last_wish(session, row)
         spec = workspace_spec(
@@ -191,7 +193,7 @@ class Lifecycle:
             owner=(await owners_by_id(session, {row.owner_id}))[row.owner_id],
             base_url=self._api.settings.url,
             image=reference,
-            size=(await offered_sizes(session)).get(row.instance_size),
+            size=size,
             secrets=(),
         )
         revision = (last.revision if last else 0) + 1

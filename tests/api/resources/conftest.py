@@ -23,12 +23,10 @@ from cassini.runtime.database import Database
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health
 from cassini.runtime.settings import PlatformSettings
-from services.api.app import ROUTERS as OTHER_ROUTERS
 from services.api.app import create_app
 from services.api.context import ApiContext
 from services.api.images.wishes import default_tag
 from services.api.people.accounts import create_token, create_user
-from services.api.resources.routes import ROUTERS
 from services.api.service import ApiService
 
 GIB = 1024**3
@@ -48,7 +46,7 @@ class TestClock:
         return self.time
 
     async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
+        raise AssertionError(f"nothing here waits for {seconds} seconds")
 
 
 class Logs:
@@ -73,14 +71,14 @@ async def _healthy() -> Health:
 class World:
     """The api service, clients of it, and the facts that others would send."""
 
-    def __init__(self, directory: Path, app: FastAPI) -> None:
+    def __init__(self, directory: Path, app: FastAPI, database: Database) -> None:
         self.app = app
         self.clock = TestClock()
         self.logs = Logs()
         ring = KeyRing(directory / "keys")
         self.opener = ring.opener(ServiceName.SECRETS)
         self.ground = Ground(
-            database=Database(f"sqlite+aiosqlite:///{directory / 'api.db'}"),
+            database=database,
             bus=MemoryBus(),
             clock=self.clock,
             sealer=ring.sealer(),
@@ -108,7 +106,6 @@ class World:
     async def close(self) -> None:
         for client in self.clients:
             await client.aclose()
-        await self.service.close()
 
     def client(self, token: str | None) -> httpx.AsyncClient:
         headers = {"Authorization": f"token {token}"} if token else {}
@@ -214,22 +211,20 @@ class World:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    """The real app, made once: each test gives it its own context.
-
-    What is loaded by then is taken out of the garbage collector's sight: its full runs over all
-    those objects would hold the event loop for a quarter of a second.
-    """
-    routers = OTHER_ROUTERS if ROUTERS[0] in OTHER_ROUTERS else (*OTHER_ROUTERS, *ROUTERS)
-    app = create_app(cast(ApiContext, None), routers)
-    gc.collect()
-    gc.freeze()
-    return app
+    """The real app, made once: each test gives it its own context."""
+    return create_app(cast(ApiContext, None))
 
 
 @pytest.fixture
-async def world(tmp_path: Path, app: FastAPI) -> AsyncIterator[World]:
-    """The api with a backend seen, the built-in image built, and the admin's client."""
-    world = World(tmp_path, app)
+async def world(tmp_path: Path, app: FastAPI, database: Database) -> AsyncIterator[World]:
+    """The api with a backend seen and the built-in image built.
+
+    What is loaded by now is taken out of the garbage collector's sight: SQLAlchemy keeps what it
+    compiles for each test's engine, and full collections over all of it would hold the event loop
+    for a quarter of a second.
+    """
+    gc.freeze()
+    world = World(tmp_path, app, database)
     await world.open()
     try:
         await world.backend()

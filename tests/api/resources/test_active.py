@@ -5,6 +5,8 @@ import pytest
 from cassini.contracts.resources import Condition
 from cassini.contracts.workloads import PodObserved
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 PATH = "/api/active/pods"
 POD = {
     "annotations",

@@ -1,5 +1,7 @@
 import pytest
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 IMAGE = {
     "access",
     "created_at",

@@ -1,3 +1,7 @@
+import pytest
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 SIZE = {"cloud", "cores", "display", "display_name", "hardware_type", "memory", "name"}
 
 
@@ -16,7 +20,7 @@ async def test_workspace_options_name_the_defaults(world, admin):
     info = (await admin.get("/api/workspaces/info")).json()
 
     assert info["server_options"].keys() == {"auto_shutoff", "disk_space", "size"}
-    assert [size["name"] for size in info["server_options"]["size"]][0] == "micro"
+    assert info["server_options"]["size"][0]["name"] == "micro"
     assert info["default_images"]["jupyter"]["CPU"]["id"] == world.tag.id
     assert info["default_images"]["rstudio"] == {}
     assert info["default_sizes"]["CPU"]["name"] == "micro"

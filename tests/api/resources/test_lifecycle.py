@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from services.api.resources.models import Workspace
@@ -75,6 +77,26 @@ async def test_each_verb_in_each_state(world, admin, state, verb, status, wanted
     assert (expected if after else (0, 0)) == (
         (after.generation, after.revision) if after else (0, 0)
     )
+
+
+async def test_of_many_starts_at_once_one_counts(world, admin):
+    resource_id = await create(admin)
+
+    answers = await asyncio.gather(*(admin.post(f"{PATH}/{resource_id}/start") for _ in range(5)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    wish = await world.wish("workload", resource_id)
+    assert (wish.generation, wish.revision) == (1, 1)
+
+
+async def test_a_start_in_the_moment_the_build_ends_is_not_left_waiting(world, admin):
+    await world.image("building")
+    ids = [await create(admin, name=f"w{number}") for number in range(5)]
+
+    await asyncio.gather(*(ask(admin, each, "start") for each in ids), world.image("built"))
+
+    for each in ids:
+        assert (await world.wish("workload", each)).wanted == "running"
 
 
 async def test_a_wish_is_the_snapshot_of_the_row_with_the_platforms_secrets(world, admin):

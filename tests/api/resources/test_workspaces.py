@@ -1,6 +1,9 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PATH = "/api/workspaces"
 
@@ -95,6 +98,7 @@ async def test_everything_that_can_be_set_comes_back(admin):
     assert {name: made[name] for name in same} == {name: sent[name] for name in same}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -164,6 +168,7 @@ async def test_bad_input_is_refused_with_a_message_and_changes_nothing(admin, fi
     assert (await admin.get(PATH)).json()["workspaces"] == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("body", ["", "[]", '"text"', "{", "null", '{"name": "\\ud800"}'])
 async def test_a_body_that_is_no_object_is_refused(admin, body):
     answer = await admin.post(PATH, content=body)
@@ -193,6 +198,7 @@ async def test_of_two_creations_at_once_with_one_name_one_is_refused(admin):
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -245,6 +251,7 @@ async def test_lists_come_in_pages_that_cover_everything_once(admin):
     assert [each["name"] for each in descending.json()["workspaces"]] == names[::-1]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "params",
     [
@@ -288,6 +295,7 @@ async def test_lists_filter_by_name_status_and_owner_in_all_its_forms(world, adm
     assert (await ada.get(PATH, params={"owner": "admin"})).status_code == 404
 
 
+@on_sqlite
 @pytest.mark.parametrize("verb", ["GET", "PATCH", "DELETE", "start", "stop", "restart", "open"])
 async def test_what_is_not_mine_does_not_exist(world, admin, ada, verb):
     made = await create(admin)
@@ -346,3 +354,22 @@ async def test_the_open_link_holds_the_token_and_is_for_the_owner_only(world, ad
     assert token not in str(shown)
     assert (await admin.get(path)).status_code == 200
     assert (await admin.get(f"{path}/open")).status_code == 403
+
+
+@on_sqlite
+async def test_a_list_takes_as_many_queries_for_many_as_for_one(world, admin):
+    counts = []
+    for number in range(4):
+        await create(admin, name=f"w{number}")
+        engine = world.ground.database._reader.sync_engine
+        queries = []
+
+        def count(*args):
+            queries.append(args[2])  # noqa: B023 - one list a round
+
+        event.listen(engine, "before_cursor_execute", count)
+        assert len((await admin.get(PATH)).json()["workspaces"]) == number + 1
+        event.remove(engine, "before_cursor_execute", count)
+        counts.append(len(queries))
+
+    assert counts == [counts[0]] * 4

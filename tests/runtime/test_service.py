@@ -1,0 +1,213 @@
+"""A service starts, answers, survives its loops' failures, and stops in order."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from cassini.contracts.images import ImageStatus
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.bus_memory import MemoryBus
+from cassini.runtime.errors import BackendError
+from cassini.runtime.ownership import Ownership
+from cassini.runtime.reconcile import Settled
+from cassini.runtime.service import Ground, Service, ServiceTables, stop_all
+from cassini.runtime.workqueue import WorkQueue
+from cassini.testing.waiting import until
+from tests.runtime.things import DECLARATION, ID, OUTBOX, Thing, ThingTable, wish
+
+
+class Tables(ServiceTables):
+    def __init__(self):
+        self.metadata, self.versions = ThingTable.metadata, None
+        self.outbox, self.declaration = OUTBOX, DECLARATION
+
+
+class Builder(Service):
+    """Owns images, and builds them at once."""
+
+    def __init__(self, ground):
+        super().__init__(ServiceName.BUILDER, Tables(), ground)
+        self.images = Ownership(
+            Thing, "image", outbox=self.outbox, clock=self.clock, queue=WorkQueue()
+        )
+        self.steps = []
+        self.events = []
+        self.handlers = {"image.declared.v1": self.declared}
+        self.owned = [self.own(self.images, self.step, self.failed)]
+
+    async def declared(self, session, message):
+        await self.images.accept(session, message)
+
+    async def step(self, claim):
+        self.steps.append(claim)
+
+        async def write(session, row):
+            await self.images.observe(session, row, status=ImageStatus.BUILT)
+
+        return Settled(write=write)
+
+    async def failed(self, session, row, error, final):
+        pass
+
+    async def open(self):
+        self.events.append("opened")
+
+
+@pytest.fixture
+async def builder(stage, database, clock, monkeypatch):
+    async def no_upgrade(*_arguments):
+        pass
+
+    monkeypatch.setattr("cassini.runtime.service.upgrade", no_upgrade)
+    ground = Ground(
+        database=database, bus=MemoryBus(), clock=clock, sealer=None, opener=None, exclusive=True
+    )
+    service = Builder(ground)
+    service.ready_to_take = facts = []
+
+    async def take(envelope):
+        facts.append(envelope.message())
+
+    ground.bus.subscribe(ServiceName.API, "image.observed.v1", take)
+    yield service
+    await service.stop_relay()
+    await service.stop_work()
+
+
+async def ready(service):
+    return (await service.health()).ready
+
+
+async def test_a_started_service_takes_a_wish_and_says_what_it_sees(builder):
+    await builder.start()
+    await builder.ground.bus.send("builder", envelope_of(wish(1)))
+    await until(lambda: builder.ready_to_take)
+
+    said = builder.ready_to_take[0]
+    assert (said.generation, said.status) == (1, ImageStatus.BUILT)
+    assert await ready(builder)
+
+
+def envelope_of(message):
+    class Event:
+        type, id, traceparent = "image.declared.v1", "e" * 32, None
+
+        @staticmethod
+        def message():
+            return message
+
+    return Event
+
+
+async def test_join_returns_when_nothing_is_left_to_send_or_to_do(builder):
+    await builder.start()
+    await builder.ground.bus.send("builder", envelope_of(wish(1)))
+    while await builder.join():
+        pass
+
+    assert [each.status for each in builder.ready_to_take] == [ImageStatus.BUILT]
+
+
+async def test_claims_of_a_killed_process_are_void_at_the_start(builder, stage, clock):
+    await stage.accept(wish(1))
+    async with builder.database.write() as session:
+        row = await stage.owned.get(session, ID)
+        row.claim_token, row.claim_expires = "of the dead", clock.now() + 1000
+    await builder.start()
+
+    await until(lambda: builder.steps)
+
+
+async def test_what_was_seen_is_said_again_after_a_start(builder, stage):
+    await stage.accept(wish(1))
+    await stage.observe(ImageStatus.ERROR)
+    before = (await stage.row()).sequence
+    async with builder.database.write() as session:
+        row = await stage.owned.get(session, ID)
+        row.due_at = None
+        session.add(row)
+    await builder.start()
+    await until(lambda: builder.ready_to_take)
+
+    assert builder.ready_to_take[-1].status == ImageStatus.ERROR
+    assert builder.ready_to_take[-1].sequence >= before
+
+
+async def test_the_health_tells_why_a_service_is_not_ready(builder, clock):
+    calls = []
+
+    async def broken():
+        calls.append(clock.now())
+        if len(calls) == 1:
+            raise BackendError("the other side is away")
+        await asyncio.Event().wait()
+
+    assert (await builder.health()).reason == "builder is not started"
+    builder.loops = {"look": broken}
+    with structlog.testing.capture_logs():
+        await builder.start()
+        await until(lambda: builder._failing)
+    assert (await builder.health()).reason == "builder: look fails: the other side is away"
+    clock.advance(60)
+    await until(lambda: ready(builder))
+    assert len(calls) == 2
+
+
+async def test_a_loop_that_ran_well_for_long_is_started_again_soon(builder, clock):
+    async def broken():
+        await clock.sleep(600)
+        raise BackendError("away")
+
+    builder.loops = {"look": broken}
+    with structlog.testing.capture_logs():
+        await builder.start()
+        for _ in range(12):
+            await until(lambda: clock.sleepers)
+            clock.advance(600)
+            await until(lambda: builder._failing)
+            clock.advance(0.5)
+            await until(lambda: not builder._failing)
+
+
+async def test_after_the_relay_has_stopped_events_stay_rows(builder, stage):
+    await builder.start()
+    await builder.stop_relay()
+    await builder.ground.bus.send("builder", envelope_of(wish(1)))
+    await until(lambda: builder.steps)
+    await builder.stop_work()
+
+    assert builder.ready_to_take == []
+    assert await builder.relay.pending() == 1
+
+
+async def test_services_of_one_process_stop_relays_first_and_databases_last():
+    order = []
+
+    class Stub:
+        def __init__(self, name):
+            self.name = name
+
+        def __getattr__(self, call):
+            async def note():
+                order.append((call, self.name))
+
+            return note
+
+    await stop_all([Stub("a"), Stub("b")])
+
+    calls = [call for call, _ in order]
+    assert calls == ["stop_relay"] * 2 + ["stop_work"] * 2 + ["close"] * 2
+
+
+async def test_a_due_wish_is_emitted_again_by_the_resend_loop(builder, stage, clock):
+    await stage.declare()
+    await stage.send_all()
+    await builder.start()
+
+    async def emitted_twice():
+        return (await stage.declaration()).emit_tries == 2
+
+    await until(lambda: clock.sleepers)
+    clock.advance(5)
+    await until(emitted_twice)

@@ -1,0 +1,85 @@
+import pytest
+
+from cassini.runtime.errors import Invalid
+from cassini.runtime.settings import SETTINGS_FILE, load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch, tmp_path):
+    for name in ("PORT", "HOST", "BASE_URL", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_URL"):
+        monkeypatch.delenv(f"CASSINI_{name}", raising=False)
+    monkeypatch.setenv("CASSINI_HOME", str(tmp_path))
+
+
+def write(tmp_path, content):
+    (tmp_path / SETTINGS_FILE).write_text(content)
+
+
+def test_flags_go_before_the_environment_before_the_file_before_the_defaults(tmp_path, monkeypatch):
+    ports = [load_settings().port]
+    write(tmp_path, "port = 2")
+    ports.append(load_settings().port)
+    monkeypatch.setenv("CASSINI_PORT", "3")
+    ports.append(load_settings().port)
+    ports.append(load_settings(port=4).port)
+
+    assert ports == [8765, 2, 3, 4]
+    assert load_settings(port=None).port == 3
+
+
+def test_the_home_of_a_flag_is_where_the_file_is_read(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other, "port = 5")
+
+    settings = load_settings(home=other)
+    assert (settings.home, settings.port) == (other, 5)
+
+
+def test_a_flag_is_right_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("CASSINI_PORT", "nonsense")
+
+    assert load_settings(port=4).port == 4
+    with pytest.raises(Invalid, match="port"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "content", ["port = ", "\x00", "[[[", 'port = "unclosed'], ids=["cut", "nul", "odd", "open"]
+)
+def test_a_corrupt_file_is_named_with_what_to_do(tmp_path, content):
+    write(tmp_path, content)
+    with pytest.raises(Invalid, match=r"cannot be read.*correct or remove it") as raised:
+        load_settings()
+    assert str(tmp_path / SETTINGS_FILE) in raised.value.message
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / SETTINGS_FILE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Invalid, match="cannot be read"):
+        load_settings()
+
+
+def test_a_misspelt_name_in_the_file_is_named(tmp_path):
+    write(tmp_path, "prot = 1")
+    with pytest.raises(Invalid, match="unknown names: prot"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("port", 0), ("port", 70000), ("port", "x"), ("log_level", "loud")]
+)
+def test_a_wrong_value_is_named_without_the_value(name, value):
+    with pytest.raises(Invalid, match=f"wrong settings: {name}"):
+        load_settings(**{name: value})
+
+
+def test_an_address_that_holds_a_password_is_not_in_the_message():
+    with pytest.raises(Invalid) as raised:
+        load_settings(database_url=["postgresql+asyncpg://u:hunter2@host/db"])
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_url_people_use_has_no_slash_at_its_end():
+    assert load_settings(port=4).url == "http://localhost:4"
+    assert load_settings(base_url="https://c.example/").url == "https://c.example"
