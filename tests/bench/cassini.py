@@ -5,7 +5,9 @@ moment the backend was called, and the pod's report of its steps): nothing in be
 the platform while it works, so that looking costs it nothing.
 """
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -61,6 +63,7 @@ class Cassini:
         self._child: Child | None = None
         self._token = ""
         self._workspace = ""
+        ground.at_end(self._remove_groups)
 
     def up(self) -> float:
         """Start it and return how many seconds later a workspace could be started."""
@@ -181,6 +184,18 @@ class Cassini:
             raise BenchError("Cassini is not running")
         self._child.check()
         return self._child
+
+    def _remove_groups(self) -> None:
+        """Remove the control groups of this installation: it keeps them for its next start."""
+        name = self._data / "installation-id"
+        if not name.exists():
+            return
+        for folder, _, _ in os.walk("/sys/fs/cgroup"):
+            if Path(folder).name != f"cassini-{name.read_text().strip()}":
+                continue
+            for group in (*(each for each in Path(folder).iterdir() if each.is_dir()), folder):
+                with contextlib.suppress(OSError):
+                    Path(group).rmdir()
 
     def _environment(self) -> dict[str, str]:
         return plain_environment(CASSINI_HOME=str(self._data), CASSINI_PORT=str(self._port))

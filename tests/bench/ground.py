@@ -44,6 +44,7 @@ class Ground:
         self.directory = Path(tempfile.mkdtemp(prefix="cassini-bench-", dir=_disk_directory()))
         self.directory.chmod(0o755)  # as root, servers run as users of their own
         self._children: list[Child] = []
+        self._last: list[Callable[[], None]] = []
 
     def folder(self, name: str, mode: int = 0o755) -> Path:
         """Return a new directory in the run's own."""
@@ -59,6 +60,10 @@ class Ground:
         self._children.append(child)
         return child
 
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Do this once every process has ended, before the directory is removed."""
+        self._last.append(work)
+
     def close(self, *, keep: bool) -> None:
         """End what still runs, newest first, then remove the directory."""
         for child in reversed(self._children):
@@ -66,13 +71,15 @@ class Ground:
         for pid in _strays(self.directory):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        self._wait_for_strays()
+        for work in self._last:
+            work()
         if keep:
             say(f"The run's directory with all logs: {self.directory}")
-            return
-        self._remove_groups()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _remove_groups(self) -> None:
+    def _wait_for_strays(self) -> None:
         """Let the kernel take its time with what was just killed, which still writes."""
         deadline = time.monotonic() + _END_SECONDS
         while list(_strays(self.directory)) and time.monotonic() < deadline:

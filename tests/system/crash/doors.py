@@ -15,7 +15,6 @@ name in one run apart. Transactions that change nothing (a timer that finds noth
 leave nothing behind and are no boundaries.
 """
 
-import asyncio
 import functools
 import os
 import signal
@@ -56,7 +55,6 @@ class Doors:
         self._armed = False
         self._kill_at: tuple[str, int] | None = None
         self._tell: Callable[[str], None] = lambda _: None
-        self.reached = asyncio.Event
 
     def arm(self, tell: Callable[[str], None], kill_at: tuple[str, int] | None) -> None:
         """Count from now on and tell each name; die at occurrence ``kill_at[1]`` of a name."""

@@ -1,0 +1,270 @@
+"""The secrets service, whole: wishes come in by its inbox, facts are looked at on the bus."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from sqlmodel import select
+
+from cassini.contracts.credentials import (
+    CredentialDeclaredV1,
+    CredentialObservedV1,
+    LeasedCredential,
+    LeaseDeclaredV1,
+    LeaseObservedV1,
+)
+from cassini.contracts.envelope import envelop
+from cassini.contracts.resources import ServiceName, new_id
+from cassini.runtime.clock import SystemClock
+from cassini.runtime.errors import BackendError
+from cassini.runtime.inbox import Inbox
+from cassini.runtime.sealing import KeyRing
+from cassini.runtime.service import Ground, stop_all
+from cassini.testing.probe import ProbeBus
+from cassini.testing.waiting import until
+from services.secrets.service import SecretsService
+from services.secrets.stores.local import LocalStore
+
+
+class FailingStore(LocalStore):
+    """A local store that cannot be reached while ``away``."""
+
+    away = False
+
+    async def put(self, credential_id, value):
+        if self.away:
+            raise BackendError("the store is away")
+        await super().put(credential_id, value)
+
+
+class Secrets:
+    """The service with its bus, and the hands of its declarers."""
+
+    def __init__(self, database, directory):
+        self.ring = KeyRing(directory / "keys")
+        self.bus = ProbeBus()
+        self.store = FailingStore(directory / "store", directory / "keys" / "store.key")
+        self.service = SecretsService(
+            Ground(
+                database=database,
+                bus=self.bus,
+                clock=SystemClock(),
+                sealer=self.ring.sealer(),
+                opener=self.ring.opener(ServiceName.SECRETS),
+                exclusive=True,
+            ),
+            self.store,
+        )
+
+    async def declare(self, wish):
+        inbox = Inbox(ServiceName.SECRETS, self.service.database, self.service.handlers)
+        source, now = wish.declarer, datetime.now(UTC)
+        await inbox.receive(envelop(wish, event_id=new_id(), source=source, time=now))
+
+    async def set(self, credential_id, value, *, generation=1, sealed=True):
+        text = self.ring.sealer().seal(
+            value, reader=ServiceName.SECRETS, resource_id=credential_id, generation=generation
+        )
+        await self.declare(
+            CredentialDeclaredV1(
+                id=credential_id,
+                declarer="api",
+                generation=generation,
+                wanted="present",
+                value_id=f"value of generation {generation}",
+                sealed=text if sealed else None,
+            )
+        )
+
+    async def ask(self, lease_id, *asked, generation=1, wanted="present"):
+        await self.declare(
+            LeaseDeclaredV1(
+                id=lease_id,
+                declarer="provisioner",
+                generation=generation,
+                wanted=wanted,
+                credentials=tuple(
+                    LeasedCredential(credential_id=each, minimum_generation=least)
+                    for each, least in asked
+                ),
+            )
+        )
+
+    async def fact(self, model, resource_id, status):
+        """Wait for a fact of this status."""
+
+        def newest():
+            facts = [fact for fact in self.bus.received(model) if fact.id == resource_id]
+            return facts[-1] if facts and facts[-1].status == status else None
+
+        return await until(newest)
+
+    def values(self, fact):
+        opener = self.ring.opener(ServiceName.PROVISIONER)
+        sealed = opener.open(fact.sealed, resource_id=fact.id, generation=fact.generation)
+        return json.loads(sealed)
+
+
+@pytest.fixture
+async def secrets(database, tmp_path):
+    secrets = Secrets(database, tmp_path)
+    await secrets.service.start()
+    yield secrets
+    await stop_all([secrets.service])
+
+
+async def test_a_value_that_was_set_is_lent_sealed_to_the_one_that_asked(secrets):
+    credential, lease = new_id(), new_id()
+
+    await secrets.set(credential, "hush")
+    await secrets.fact(CredentialObservedV1, credential, "stored")
+    await secrets.ask(lease, (credential, 1))
+    granted = await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    assert {credential: "hush"} == secrets.values(granted)
+    assert "hush" not in granted.model_dump_json()
+
+
+async def test_a_lease_that_came_first_is_answered_when_the_value_is_there(secrets):
+    credential, lease = new_id(), new_id()
+
+    await secrets.ask(lease, (credential, 1))
+    waiting = await secrets.fact(LeaseObservedV1, lease, "pending")
+    await secrets.set(credential, "late")
+    granted = await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    assert (credential,) == waiting.waiting_for
+    assert {credential: "late"} == secrets.values(granted)
+
+
+async def test_set_then_start_never_lends_the_value_of_before(secrets):
+    credential, lease = new_id(), new_id()
+    await secrets.set(credential, "old", generation=1)
+    await secrets.fact(CredentialObservedV1, credential, "stored")
+
+    await secrets.ask(lease, (credential, 2))
+    await secrets.fact(LeaseObservedV1, lease, "pending")
+    await secrets.set(credential, "new", generation=2)
+    granted = await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    assert {credential: "new"} == secrets.values(granted)
+
+
+async def test_a_lease_that_is_asked_for_again_is_answered_with_the_values_again(secrets):
+    credential, lease = new_id(), new_id()
+    await secrets.set(credential, "hush")
+    await secrets.ask(lease, (credential, 1))
+    first = await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    await secrets.ask(lease, (credential, 1))
+    again = await until(
+        lambda: [
+            fact
+            for fact in secrets.bus.received(LeaseObservedV1)
+            if fact.id == lease and fact.sequence > first.sequence and fact.sealed
+        ]
+    )
+
+    assert {credential: "hush"} == secrets.values(again[0])
+
+
+async def test_no_row_of_this_service_keeps_a_sealed_value_once_it_is_stored(secrets):
+    credential, lease = new_id(), new_id()
+    await secrets.set(credential, "hush")
+    await secrets.ask(lease, (credential, 1))
+    await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    async with secrets.service.database.read() as session:
+        for owned, _ in secrets.service.owned:
+            rows = (await session.exec(select(owned.model))).all()
+            assert rows
+            for row in rows:
+                assert not (row.wish or {}).get("sealed")
+                assert not (row.fact or {}).get("sealed")
+
+
+async def test_a_value_that_the_store_lost_is_told_and_can_be_set_again(secrets):
+    credential, lease = new_id(), new_id()
+    await secrets.set(credential, "hush")
+    await secrets.fact(CredentialObservedV1, credential, "stored")
+    await secrets.store.delete(credential)
+
+    await secrets.ask(lease, (credential, 1))
+    await secrets.fact(CredentialObservedV1, credential, "lost")
+    await secrets.set(credential, "again", generation=2)
+    granted = await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    assert {credential: "again"} == secrets.values(granted)
+
+
+async def test_a_wish_without_its_value_is_stored_if_the_store_has_that_value(secrets):
+    credential = new_id()
+    await secrets.set(credential, "hush")
+    await secrets.fact(CredentialObservedV1, credential, "stored")
+    kept = await secrets.store.get(credential)
+
+    await secrets.declare(
+        CredentialDeclaredV1(
+            id=credential,
+            declarer="api",
+            generation=5,
+            wanted="present",
+            value_id=kept.value_id,
+        )
+    )
+    fact = await until(
+        lambda: [f for f in secrets.bus.received(CredentialObservedV1) if f.generation == 5]
+    )
+
+    assert "stored" == fact[-1].status
+    assert 5 == (await secrets.store.get(credential)).generation
+
+
+async def test_a_value_sealed_for_another_credential_is_refused_for_good(secrets):
+    credential, other = new_id(), new_id()
+    text = secrets.ring.sealer().seal(
+        "stolen", reader=ServiceName.SECRETS, resource_id=other, generation=1
+    )
+    await secrets.declare(
+        CredentialDeclaredV1(
+            id=credential,
+            declarer="api",
+            generation=1,
+            wanted="present",
+            value_id="x",
+            sealed=text,
+        )
+    )
+    fact = await secrets.fact(CredentialObservedV1, credential, "pending")
+
+    assert "SealedTextRefused" == fact.reason
+    assert await secrets.store.get(credential) is None
+
+
+async def test_a_store_that_is_away_is_waited_for_with_its_reason_shown(secrets):
+    credential = new_id()
+    secrets.store.away = True
+    await secrets.set(credential, "hush")
+    away = await secrets.fact(CredentialObservedV1, credential, "pending")
+    secrets.store.away = False
+
+    assert ("StoreUnavailable", "the store is away") == (away.reason, away.message)
+    await secrets.fact(CredentialObservedV1, credential, "stored")
+
+
+async def test_what_is_wished_away_is_gone_from_the_store(secrets):
+    credential, lease = new_id(), new_id()
+    await secrets.set(credential, "hush")
+    await secrets.ask(lease, (credential, 1))
+    await secrets.fact(LeaseObservedV1, lease, "granted")
+
+    await secrets.ask(lease, generation=2, wanted="absent")
+    await secrets.declare(
+        CredentialDeclaredV1(
+            id=credential, declarer="api", generation=2, wanted="absent", value_id=""
+        )
+    )
+    await secrets.fact(LeaseObservedV1, lease, "absent")
+    await secrets.fact(CredentialObservedV1, credential, "absent")
+
+    assert await secrets.store.get(credential) is None

@@ -1,0 +1,228 @@
+"""What must be true of a data directory when all has come to rest, whatever happened before.
+
+``broken`` returns what is not: rows of both sides of the protocol that disagree, pods that are not
+wished or wished and not there, processes that belong to no pod, a main command that was started
+twice, a home that is lost or doubled, tokens that do not work, leases and values nobody needs.
+``end_state`` says the rest in a form that is the same in every run.
+"""
+
+import json
+import os
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.system.crash.running import OWNERS, Running
+
+_VOLATILE = ("id", "name", "subdomain", "k8s_name", "url", "created_at", "updated_at", "started_at")
+
+
+async def broken(here: Running) -> list[str]:
+    """Return every broken promise of a platform at rest."""
+    wished = await _wishes(here)
+    problems = await _two_sides(here)
+    problems += await _pods(here, wished)
+    problems += _processes(here.home, wished)
+    problems += await _shown(here, wished)
+    problems += await _secrets(here, wished)
+    for workload_id, wish in wished.items():
+        problems += _home(here.home, workload_id, wish)
+    return problems
+
+
+async def _wishes(here: Running) -> dict[str, dict[str, Any]]:
+    found = await here.rows("api", "SELECT id, wish FROM declaration WHERE noun = 'workload'")
+    return {row["id"]: json.loads(row["wish"]) for row in found}
+
+
+async def _two_sides(here: Running) -> list[str]:
+    """Compare each wish with its owner's row."""
+    problems = []
+    for declarer in ("api", "provisioner"):
+        for wish in await here.rows(declarer, "SELECT * FROM declaration"):
+            if wish["noun"] not in OWNERS:
+                continue
+            query = f"SELECT * FROM {wish['noun']} WHERE id = :id"
+            kept = await here.rows(OWNERS[wish["noun"]], query, id=wish["id"])
+            what = f"{wish['noun']} {wish['id']}"
+            if not kept:
+                problems.append(f"{what} is wished for and has no row")
+                continue
+            (row,) = kept
+            for name in ("generation", "wish_digest"):
+                if wish[name] != row[name]:
+                    problems.append(f"{what}: {name} {wish[name]} wished, {row[name]} accepted")
+            if wish["observed_sequence"] != row["sequence"] and row["sequence"]:
+                problems.append(f"{what}: the newest fact has not come")
+            if row["surprises"]:
+                problems.append(f"{what}: {row['surprises']} unexpected failures")
+    return problems
+
+
+async def _pods(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
+    """Compare the pods that the backend lists with the wishes: one each, the first attempt."""
+    listed = Counter(
+        f"{pod.name} {pod.phase} {'ready' if pod.ready else 'not ready'}"
+        for pod in await here.platform.backend.list_pods()
+    )
+    expected = Counter(
+        f"{workload_id}-{wish['revision']}-0-1 started ready"
+        for workload_id, wish in wished.items()
+        if wish["wanted"] == "running"
+    )
+    return [
+        *(f"there is no pod {name}" for name in (expected - listed)),
+        *(f"nobody wished for the pod {name}" for name in (listed - expected)),
+    ]
+
+
+def _processes(home: Path, wished: dict[str, dict[str, Any]]) -> list[str]:
+    """Compare the processes of this installation with the wishes."""
+    servers, keepers = alive(home)
+    expected = Counter(
+        f"{workload_id}-{wish['revision']}-0-1"
+        for workload_id, wish in wished.items()
+        if wish["wanted"] == "running"
+    )
+    problems = []
+    for what, found in (("server", Counter(servers.values())), ("shim", Counter(keepers))):
+        for pod in expected - found:
+            problems.append(f"no {what} of {pod} runs")
+        for pod in found - expected:
+            problems.append(f"a {what} of {pod} runs that should not")
+    return problems
+
+
+def alive(home: Path) -> tuple[dict[int, str], list[str]]:
+    """Return the main processes (pid -> pod) and the pods of the shims of an installation."""
+    mark = f"CASSINI_INSTALLATION={(home / 'installation-id').read_text().strip()}".encode()
+    servers: dict[int, str] = {}
+    keepers = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            words = (entry / "environ").read_bytes().split(b"\0")
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            if mark in words and b"jupyterlab" in command:
+                (pod,) = (w for w in words if w.startswith(b"CASSINI_POD="))
+                servers[int(entry.name)] = pod.partition(b"=")[2].decode()
+            elif any(word.endswith(b"shim.py") for word in command):
+                pod_name = command[-2].decode()
+                if (home / "workloads" / pod_name[:32]).exists():
+                    keepers[int(entry.name)] = pod_name
+    first = {pid for pid in keepers if _parent(pid) not in keepers}
+    return servers, [keepers[pid] for pid in first]
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+async def _shown(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
+    """Compare what the API shows and lets in with what runs."""
+    problems = []
+    servers, _ = alive(here.home)
+    tokens = {pod: environment(pid) for pid, pod in servers.items()}
+    for workload_id, wish in wished.items():
+        if wish["wanted"] != "running":
+            continue
+        link = (await here.ask("GET", f"/api/workspaces/{workload_id}/open")).json().get("url")
+        variables = tokens.get(f"{workload_id}-{wish['revision']}-0-1", {})
+        path = f"/api/workspaces/{workload_id}"
+        mine = await here.ask("GET", path, token=variables.get("SATURN_TOKEN", "none"))
+        if mine.status_code != httpx.codes.OK:
+            problems.append(f"the token of {workload_id} is answered {mine.status_code}")
+        if link is None or (await here.http.get(link)).status_code != httpx.codes.OK:
+            problems.append(f"the link of {workload_id} does not open: {link and link[:40]}")
+    return problems
+
+
+def environment(pid: int) -> dict[str, str]:
+    """Return the environment of a process."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+    return {}
+
+
+async def _secrets(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
+    """Look for leases that are not of a running revision and values that nobody needs."""
+    problems = []
+    running = {(id_, wish["revision"]) for id_, wish in wished.items() if wish["wanted"] == "running"}
+    kept = await here.rows("provisioner", "SELECT * FROM workload_lease")
+    if (leased := {(row["workload_id"], row["revision"]) for row in kept}) != running:
+        problems.append(f"leases are of {sorted(leased)}, needed are {sorted(running)}")
+    granted = await here.rows("secrets", "SELECT id FROM lease WHERE status <> 'absent'")
+    if {row["id"] for row in granted} != {row["id"] for row in kept}:
+        problems.append(f"{len(granted)} leases are granted and {len(kept)} are used")
+    needed = {row["id"] for row in await here.rows("api", "SELECT id FROM platform_credential")}
+    stored = {path.name.partition(".")[0] for path in (here.home / "store").iterdir()}
+    if needed != stored:
+        problems.append(f"{len(needed - stored)} values are missing, {len(stored - needed)} left")
+    return problems
+
+
+def _home(home: Path, workload_id: str, wish: dict[str, Any]) -> list[str]:
+    """Look for the home of a workload: once, and where it belongs; count the starts in it."""
+    trashed = list((home / "trash").glob(f"{workload_id}-*"))
+    live = home / "homes" / workload_id
+    places = [*trashed, *([live] if live.exists() else [])]
+    ran = wish["revision"] > 0
+    if len(places) != int(ran):
+        return [f"the home of {workload_id} is there {len(places)} times"]
+    if not ran:
+        return []
+    problems = []
+    if (places[0] == live) == (wish["wanted"] == "absent"):
+        problems.append(f"the home of {workload_id} is in {places[0].parent.name}")
+    starts = (places[0] / "starts").read_text().split()
+    if wish["wanted"] == "running" and f"{workload_id}-{wish['revision']}-0-1" not in starts:
+        problems.append(f"{workload_id} has not started in its home")
+    if len(starts) != len(set(starts)) or any(not start.endswith("-0-1") for start in starts):
+        problems.append(f"{workload_id} was started more than once: {starts}")
+    return problems
+
+
+async def end_state(here: Running, workload_id: str) -> dict[str, Any]:
+    """Return what one workspace has become, without what differs from run to run."""
+    shown = await here.workspace(workload_id)
+    if shown is not None:
+        shown = {name: value for name, value in shown.items() if name not in _VOLATILE}
+    owned = await here.rows("provisioner", "SELECT * FROM workload WHERE id = :id", id=workload_id)
+    fact = json.loads(owned[0]["fact"]) if owned else {}
+    query = "SELECT * FROM declaration WHERE noun = 'workload' AND id = :id"
+    wishes = await here.rows("api", query, id=workload_id)
+    places = {
+        "home": (here.home / "homes" / workload_id).exists(),
+        "attempts": (here.home / "workloads" / workload_id).exists(),
+        "trash": len(list((here.home / "trash").glob(f"{workload_id}-*"))),
+        "erasing": len(list((here.home / "trash").glob("removed-*"))),
+    }
+    return {
+        "shown": shown,
+        "fact": {name: fact.get(name) for name in ("status", "reason", "message")},
+        "tombstone": [row["tombstone"] for row in owned],
+        "wanted": [json.loads(row["wish"])["wanted"] for row in wishes],
+        "numbers": [(row["generation"], row["revision"]) for row in wishes],
+        "places": places,
+        "resource_rows": await _count_rows(here, workload_id),
+    }
+
+
+async def _count_rows(here: Running, workload_id: str) -> dict[str, int]:
+    counts = {}
+    for table, column in (("workspace", "id"), ("platform_credential", "resource_id")):
+        query = f"SELECT count(*) AS n FROM {table} WHERE {column} = :id"  # noqa: S608 - our own names
+        counts[table] = (await here.rows("api", query, id=workload_id))[0]["n"]
+    return counts
+
+
+def installation_pids(home: Path) -> list[int]:
+    """Return the main processes of an installation."""
+    return [pid for pid in alive(home)[0] if pid != os.getpid()]
