@@ -38,8 +38,8 @@ async def make_token(settings: PlatformSettings, username: str) -> str:
         NotFound: there is no such user.
         Conflict: there is no platform in the data directory.
     """
-    keys = load_keys(Places(settings.home).keys)
     async with _api_database(settings) as session:
+        keys = load_keys(Places(settings.home).keys)
         return await create_token(session, keys, username, now=SystemClock().now())
 
 
@@ -68,18 +68,20 @@ async def find_strays(settings: PlatformSettings) -> list[str]:
 
 @asynccontextmanager
 async def _api_database(settings: PlatformSettings) -> AsyncIterator[AsyncSession]:
-    path = Places(settings.home).database_file(ServiceName.API)
-    if settings.database_url is None and not path.exists():
-        raise Conflict(
-            f"there is no platform in {settings.home} yet: run `cassini up` once, or name its "
-            "data directory with --home or CASSINI_HOME",
-            code="no_platform",
+    places = Places(settings.home)
+    with places.problems_told():
+        path = places.database_file(ServiceName.API)
+        if settings.database_url is None and not path.exists():
+            raise Conflict(
+                f"there is no platform in {settings.home} yet: run `cassini up` once, or name its "
+                "data directory with --home or CASSINI_HOME",
+                code="no_platform",
+            )
+        database = Database(
+            settings.database_url or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
         )
-    database = Database(
-        settings.database_url or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
-    )
-    try:
-        async with database.write() as session:
-            yield session
-    finally:
-        await database.close()
+        try:
+            async with database.write() as session:
+                yield session
+        finally:
+            await database.close()

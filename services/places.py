@@ -7,10 +7,18 @@ own; databases, keys and secrets are for the platform alone.
 import errno
 import fcntl
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.errors import Conflict, Invalid
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Places:
@@ -30,15 +38,24 @@ class Places:
         """Make the directories.
 
         Raises:
-            Invalid: they cannot be made; the message says why.
+            OSError: they cannot be made.
+        """
+        self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for private in self._private():
+            private.mkdir(mode=0o700, exist_ok=True)
+        self.images.mkdir(mode=0o755, exist_ok=True)
+        self.installation_id()
+
+    @contextmanager
+    def problems_told(self) -> Iterator[None]:
+        """Tell a person what is wrong with disk or databases in the work inside.
+
+        Raises:
+            Invalid: instead of the errors of the system and of databases.
         """
         try:
-            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
-            for private in self._private():
-                private.mkdir(mode=0o700, exist_ok=True)
-            self.images.mkdir(mode=0o755, exist_ok=True)
-            self.installation_id()
-        except OSError as error:
+            yield
+        except (OSError, DBAPIError) as error:
             raise Invalid(self._explain(error), code="data_directory") from error
 
     def hold(self) -> None:
@@ -97,9 +114,17 @@ class Places:
     def _private(self) -> tuple[Path, ...]:
         return (self.keys, self.databases, self.store, self.build_logs, self.package_cache)
 
-    def _explain(self, error: OSError) -> str:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    def _explain(self, error: OSError | DBAPIError) -> str:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        number, name = getattr(cause, "errno", None), getattr(cause, "sqlite_errorname", "")
+        if number in _FULL or name == "SQLITE_FULL":
             return f"the disk of {self.home} is full: make room and start again"
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if number in _NOT_OURS or name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             return f"{self.home} cannot be written: give another directory with --home"
-        return f"the data directory {self.home} cannot be made: {error.strerror}"
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return f"a database in {self.databases} is damaged ({cause}): put back a copy of it"
+        if name.startswith("SQLITE_IOERR"):
+            return f"a database in {self.databases} cannot be used ({cause}): is the disk full?"
+        if isinstance(cause, ConnectionError | TimeoutError | socket.gaierror):
+            return f"the database cannot be reached ({cause}): look at CASSINI_DATABASE_URL"
+        return f"the data directory {self.home} cannot be used: {cause}"

@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cassini.runtime.errors import CassiniError
 from cassini.runtime.settings import PlatformSettings
 from services.embedded import Platform, bind
 from services.places import Places
@@ -31,23 +30,24 @@ async def up(settings: PlatformSettings, *, stop_workloads: bool, say: Say) -> N
         CassiniError: it cannot be started; the message says why and what to do.
     """
     places = Places(settings.home)
-    places.prepare()
-    places.hold()
-    listener = bind(settings.host, settings.port)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    platform = Platform(settings, places)
-    try:
-        await platform.start(listener)
-        places.announce(settings.url)
-        await _until_first(stop.wait(), _announce(platform, settings, say))
-        await stop.wait()
-    finally:
-        say("Stopping …" if stop_workloads else "Stopping; servers go on running …")
-        await platform.stop(stop_workloads=stop_workloads)
-        places.release()
+    with places.problems_told():
+        places.prepare()
+        places.hold()
+        listener = bind(settings.host, settings.port)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        platform = Platform(settings, places)
+        try:
+            await platform.start(listener)
+            places.announce(settings.url)
+            await _until_first(stop.wait(), _announce(platform, settings, say))
+            await stop.wait()
+            say("Stopping …" if stop_workloads else "Stopping; servers go on running …")
+        finally:
+            await platform.stop(stop_workloads=stop_workloads)
+            places.release()
 
 
 async def _announce(platform: Platform, settings: PlatformSettings, say: Say) -> None:
@@ -76,8 +76,3 @@ async def _until_first(*works: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()
-
-
-def explain(error: CassiniError) -> str:
-    """Return what a person at a terminal should read."""
-    return f"Cassini cannot start: {error.message}"

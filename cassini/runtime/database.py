@@ -30,6 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncSession as PlainSession
 from sqlalchemy.schema import CreateSchema
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cassini.runtime.sqlite_connection import connect_once_a_statement
+
 _BUSY_SECONDS = 15.0
 _READERS = 4
 _HOOKS = "cassini_after_commit"
@@ -107,7 +109,11 @@ def _sqlite_engine(
         max_overflow=0,
         hide_parameters=True,  # values of a failed statement do not belong into a log
         pool_timeout=_BUSY_SECONDS * 2,
-        connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+        connect_args={
+            "timeout": _BUSY_SECONDS,
+            "isolation_level": None,
+            "async_creator_fn": connect_once_a_statement,
+        },
     )
 
     @event.listens_for(engine.sync_engine, "connect")

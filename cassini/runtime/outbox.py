@@ -1,8 +1,8 @@
 """The outbox: an event commits with the change it tells of, and leaves afterwards.
 
-``emit`` inserts through the caller's session and does nothing else: one event row, and a delivery
-row for each destination of the bus. ``Relay`` (``relay.py``) sends what is due and deletes the
-rows; what nobody could take after eight tries of its own fault stays as a dead letter.
+``emit`` inserts through the caller's session and does nothing else: one row for each destination
+of the bus, nearly always one. ``Relay`` (``relay.py``) sends what is due and deletes the row; what
+a reader could not take in eight tries of its own fault stays as a dead letter.
 """
 
 import uuid
@@ -13,13 +13,13 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
     insert,
 )
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -34,39 +34,30 @@ from cassini.runtime.wake import Wake
 PENDING, DEAD = "pending", "dead"
 
 
-class OutboxTables:
-    """The two tables, made once in a service's metadata."""
-
-    def __init__(self, metadata: MetaData) -> None:
-        self.event = Table(
-            "outbox_event",
-            metadata,
-            Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-            Column("id", String(32), nullable=False, unique=True),
-            Column("type", String(64), nullable=False),
-            Column("subject", String(32), nullable=False),
-            Column("envelope", JSON, nullable=False),
-        )
-        self.delivery = Table(
-            "outbox_delivery",
-            metadata,
-            Column("event_id", ForeignKey("outbox_event.id"), primary_key=True),
-            Column("destination", String(32), primary_key=True),
-            Column("state", String(8), nullable=False),
-            Column("tries", Integer, nullable=False),
-            Column("next_at", Float, nullable=False),
-            Column("error", Text),
-            Index("outbox_delivery_due", "state", "next_at"),
-        )
+def outbox_table(metadata: MetaData) -> Table:
+    """Make the table of a service's outgoing events in its metadata."""
+    return Table(
+        "outbox",
+        metadata,
+        Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("event_id", String(32), nullable=False),
+        Column("destination", String(32), nullable=False),
+        Column("subject", String(32), nullable=False),
+        Column("envelope", JSON, nullable=False),
+        Column("state", String(8), nullable=False),
+        Column("tries", Integer, nullable=False),
+        Column("next_at", Float, nullable=False),
+        Column("error", Text),
+        UniqueConstraint("event_id", "destination"),
+        Index("outbox_due", "state", "next_at"),
+    )
 
 
 class Outbox:
     """Where a service puts what it emits."""
 
-    def __init__(
-        self, tables: OutboxTables, *, service: ServiceName, bus: Bus, clock: Clock
-    ) -> None:
-        self.tables = tables
+    def __init__(self, table: Table, *, service: ServiceName, bus: Bus, clock: Clock) -> None:
+        self.table = table
         self.wake = Wake()
         self._service = service
         self._bus = bus
@@ -87,22 +78,14 @@ class Outbox:
         destinations = self._bus.destinations(envelope.type)
         if not destinations:
             return
-        event = {
-            "id": envelope.id,
-            "type": envelope.type,
+        delivery = {
+            "event_id": envelope.id,
             "subject": envelope.subject,
             "envelope": envelope.model_dump(mode="json"),
+            "state": PENDING,
+            "tries": 0,
+            "next_at": now,
         }
-        await session.execute(insert(self.tables.event).values(event))
-        rows = [
-            {
-                "event_id": envelope.id,
-                "destination": name,
-                "state": PENDING,
-                "tries": 0,
-                "next_at": now,
-            }
-            for name in destinations
-        ]
-        await session.execute(insert(self.tables.delivery).values(rows))
+        rows = [delivery | {"destination": name} for name in destinations]
+        await session.execute(insert(self.table).values(rows))
         after_commit(session, self.wake.set)

@@ -13,7 +13,7 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Row, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.envelope import Envelope
@@ -39,7 +39,7 @@ def backoff(tries: int) -> float:
 
 @dataclass(frozen=True)
 class _Delivery:
-    event_id: str
+    position: int
     destination: str
     tries: int
     envelope: Envelope
@@ -63,23 +63,26 @@ class Relay:
     def __init__(self, database: Database, outbox: Outbox, bus: Bus, clock: Clock) -> None:
         self._database = database
         self._outbox = outbox
-        self._event, self._delivery = outbox.tables.event, outbox.tables.delivery
+        self._table = outbox.table
         self._bus = bus
         self._clock = clock
         self._round = asyncio.Lock()
+        self._more = False
+        self._retry_at = float("inf")
 
     async def run(self) -> None:
         """Send what is due, for ever; ends when cancelled, between two rounds."""
         while True:
             try:
-                sent = await asyncio.shield(asyncio.ensure_future(self.send_due()))
+                await asyncio.shield(asyncio.ensure_future(self.send_due()))
             except Exception as error:
                 if not is_outage(error):
                     raise
                 _log.warning("the outbox cannot be read", error=str(error))
-                sent = 0
-            if sent == 0:
-                await self._outbox.wake.wait(await self._seconds_to_next())
+                self._more = False
+            if not self._more:
+                retry = max(self._retry_at - self._clock.now(), 0.0)
+                await self._outbox.wake.wait(min(retry, _LOOK_AGAIN_SECONDS))
 
     async def finish(self) -> None:
         """Wait for the round under way, so that what was sent is also marked."""
@@ -89,18 +92,15 @@ class Relay:
     async def send_due(self) -> int:
         """Send one batch; returns how many were due."""
         async with self._round:
+            self._retry_at = float("inf")
             async with self._database.read() as session:
                 batch = await self._due(session)
             if not batch:
                 return 0
             outcomes = await asyncio.gather(*(self._send(delivery) for delivery in batch))
             failures = [outcome for outcome in outcomes if outcome is not None]
-            failed = {(each.delivery.event_id, each.delivery.destination) for each in failures}
-            taken = [
-                (delivery.event_id, delivery.destination)
-                for delivery in batch
-                if (delivery.event_id, delivery.destination) not in failed
-            ]
+            failed = {failure.delivery.position for failure in failures}
+            taken = [each.position for each in batch if each.position not in failed]
             async with self._database.write() as session:
                 await self._mark(session, taken, failures)
             return len(batch)
@@ -108,24 +108,21 @@ class Relay:
     async def pending(self) -> int:
         """Return how many deliveries are still to be made, dead letters left out."""
         async with self._round, self._database.read() as session:
-            table = self._delivery
+            table = self._table
             count = select(func.count()).select_from(table).where(table.c.state == PENDING)
             return int((await session.execute(count)).scalar_one())
 
     async def _due(self, session: AsyncSession) -> list[_Delivery]:
-        event, delivery = self._event, self._delivery
-        rows = await session.execute(
-            select(event.c.envelope, event.c.subject, delivery)
-            .join(event, event.c.id == delivery.c.event_id)
-            .where(delivery.c.state == PENDING, delivery.c.next_at <= self._clock.now())
-            .order_by(event.c.position)
-            .limit(_BATCH)
-        )
+        table = self._table
+        due = (table.c.state == PENDING, table.c.next_at <= self._clock.now())
+        query = select(table).where(*due).order_by(table.c.position).limit(_BATCH)
+        rows = (await session.execute(query)).all()
         first: dict[tuple[str, str], Row[tuple[object, ...]]] = {}
         for row in rows:
             first.setdefault((row.destination, row.subject), row)
+        self._more = len(first) < len(rows) or len(rows) == _BATCH
         return [
-            _Delivery(row.event_id, row.destination, row.tries, Envelope(**row.envelope))
+            _Delivery(row.position, row.destination, row.tries, Envelope(**row.envelope))
             for row in first.values()
         ]
 
@@ -137,25 +134,23 @@ class Relay:
         return None
 
     async def _mark(
-        self, session: AsyncSession, taken: list[tuple[str, str]], failures: list[_Failure]
+        self, session: AsyncSession, taken: list[int], failures: list[_Failure]
     ) -> None:
-        event, delivery = self._event, self._delivery
-        key = tuple_(delivery.c.event_id, delivery.c.destination)
+        table = self._table
         if taken:
-            ids = {event_id for event_id, _ in taken}
-            await session.execute(delete(delivery).where(key.in_(taken)))
-            left = exists().where(delivery.c.event_id == event.c.id)
-            await session.execute(delete(event).where(and_(event.c.id.in_(ids), ~left)))
+            await session.execute(delete(table).where(table.c.position.in_(taken)))
         for failure in failures:
             each = failure.delivery
+            retry_at = self._clock.now() + backoff(each.tries)
+            self._retry_at = min(self._retry_at, retry_at)
             values = {
                 "tries": each.tries + 1,
-                "next_at": self._clock.now() + backoff(each.tries),
+                "next_at": retry_at,
                 "error": f"{type(failure.error).__name__}: {failure.error}"[:2000],
                 "state": DEAD if failure.is_final else PENDING,
             }
-            where = key == (each.event_id, each.destination)
-            await session.execute(update(delivery).where(where).values(values))
+            where = table.c.position == each.position
+            await session.execute(update(table).where(where).values(values))
             _log.warning(
                 "an event was not taken",
                 type=each.envelope.type,
@@ -164,20 +159,3 @@ class Relay:
                 given_up=failure.is_final,
                 error=values["error"],
             )
-
-    async def _seconds_to_next(self) -> float:
-        table = self._delivery
-        try:
-            async with self._database.read() as session:
-                soonest = (
-                    await session.execute(
-                        select(func.min(table.c.next_at)).where(table.c.state == PENDING)
-                    )
-                ).scalar()
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            return _LOOK_AGAIN_SECONDS
-        if soonest is None:
-            return _LOOK_AGAIN_SECONDS
-        return float(min(max(soonest - self._clock.now(), 0.0), _LOOK_AGAIN_SECONDS))

@@ -24,7 +24,7 @@ from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
 from cassini.runtime.inbox import Handler, Inbox
 from cassini.runtime.migrations import upgrade
-from cassini.runtime.outbox import Outbox, OutboxTables
+from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Failed, Reconciler, Step
 from cassini.runtime.relay import Relay, backoff
@@ -45,7 +45,7 @@ class ServiceTables:
     def __init__(self, metadata: MetaData, versions: Path) -> None:
         self.metadata = metadata
         self.versions = versions
-        self.outbox = OutboxTables(metadata)
+        self.outbox = outbox_table(metadata)
         self.declaration = declaration_table(metadata)
 
 

@@ -2,7 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.contracts.credentials import CredentialDeclaredV1, LeaseDeclaredV1
+from cassini.contracts.credentials import CredentialDeclaredV1, LeaseDeclaredV1, LeaseStatus
 from cassini.contracts.protocol import WishVerdict
 from cassini.runtime.ownership import Ownership
 from services.secrets.models import Credential, Lease
@@ -25,5 +25,7 @@ class Handlers:
         The asker may have lost the first answer, and what is kept of an answer has no values.
         """
         row, verdict = await self._leases.accept(session, wish)
+        if verdict is not WishVerdict.STALE:
+            row.status = LeaseStatus.PENDING
         if verdict is WishVerdict.REPEATED:
             self._leases.wake(session, row)

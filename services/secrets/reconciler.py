@@ -123,7 +123,9 @@ class LeaseSteps:
         self._sealer = sealer
 
     async def step(self, claim: Claim[Lease]) -> Settled[Lease]:
-        """Grant the lease, or say what it waits for."""
+        """Grant the lease, or say what it waits for; nothing more where that is done."""
+        if claim.row.status != LeaseStatus.PENDING:
+            return Settled()
         wish = LeaseDeclaredV1.model_validate(claim.row.wish)
         if wish.wanted == Wanted.ABSENT:
             return Settled(write=self._end)

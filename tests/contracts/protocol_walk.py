@@ -11,38 +11,11 @@ from collections import defaultdict
 from cassini.contracts.protocol import OBSERVE_AGAIN_SECONDS, SILENCE_SECONDS
 from cassini.contracts.resources import Declared, Wanted
 from cassini.contracts.workloads import WorkloadStatus
+from tests.contracts.protocol_world import Broken, World, require, require_agreement
 
 IDS = tuple(f"{number:032x}" for number in (0xA, 0xB, 0xC))
 RUN_OUT = (1, 5, 10, 20, 40, 80, 160, 300)
 LOSS, DOUBLE, CRASH = 0.15, 0.15, 0.2
-
-
-class Broken(AssertionError):
-    """A promise of the protocol was broken."""
-
-
-class World:
-    """What no database holds: processes, labelled with id and revision, and homes."""
-
-    def __init__(self):
-        self.processes = defaultdict(dict)
-        self.homes = {}
-        self.absence_wished = set()
-
-    def start(self, resource_id, revision, command):
-        if self.processes[resource_id]:
-            raise Broken(f"a second process of {resource_id} was started")
-        self.processes[resource_id][revision] = command
-        self.homes[resource_id] = "kept"
-
-    def stop(self, resource_id):
-        self.processes[resource_id].popitem()
-
-    def trash_home(self, resource_id):
-        if resource_id not in self.absence_wished:
-            raise Broken(f"the home of {resource_id} was given up, and nobody wished it")
-        if resource_id in self.homes:
-            self.homes[resource_id] = "trash"
 
 
 class Walk:
@@ -139,7 +112,7 @@ class Walk:
             before = _known((await self.declarer.view()).get(message.id))
             await self.declarer.take(message)
             after = _known((await self.declarer.view()).get(message.id))
-        _require(before <= after, f"a message took its reader back from {before} to {after}")
+        require(before <= after, f"a message took its reader back from {before} to {after}")
 
     async def reconcile(self):
         rows = await self.owner.view()
@@ -315,36 +288,12 @@ class Walk:
         wished, owned = await self.declarer.view(), await self.owner.view()
         if strangers := owned.keys() - wished.keys():
             gone = all(owned[each].fact.status is WorkloadStatus.ABSENT for each in strangers)
-            _require(gone, f"only the owner knows {strangers}")
+            require(gone, f"only the owner knows {strangers}")
         for resource_id, row in wished.items():
-            self.check_agreement(resource_id, row, owned.get(resource_id))
+            require_agreement(self.world, resource_id, row, owned.get(resource_id))
         for _ in range(3):
             wishes = await self.settle(OBSERVE_AGAIN_SECONDS, observe=True)
-            _require(wishes == 0, "a settled wish was emitted again")
-
-    def check_agreement(self, resource_id, row, owned):
-        wish = row.wish
-        _require(owned is not None, f"the owner never learnt of {resource_id}")
-        mine = (row.generation, row.wish_digest)
-        _require(mine == (owned.generation, owned.wish_digest), "another wish is owned")
-        _require(row.observed_generation == row.generation, "the wish is not observed")
-        _require(row.fact == owned.fact, "what the declarer knows is not what the owner said")
-        status = WorkloadStatus(str(wish.wanted))
-        _require(row.fact.status is status, f"{wish.wanted} ended as {row.fact.status}")
-        runs = wish.wanted is Wanted.RUNNING
-        expected = {wish.revision: wish.spec.command} if runs else {}
-        found = self.world.processes[resource_id]
-        _require(found == expected, f"{found} runs instead of {expected}")
-        home = self.world.homes.get(resource_id)
-        place = "trash" if wish.wanted is Wanted.ABSENT else "kept"
-        in_place = home in (place, None) or resource_id in self.world.absence_wished
-        _require(in_place, f"the home is {home} for a wish of {wish.wanted}")
-        _require(not runs or home == "kept", "a running workload without its home")
-
-
-def _require(holds, message):
-    if not holds:
-        raise Broken(message)
+            require(wishes == 0, "a settled wish was emitted again")
 
 
 def _accepted(row):

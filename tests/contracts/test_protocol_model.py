@@ -14,7 +14,8 @@ import pytest
 from cassini.contracts.protocol import FactVerdict, WishVerdict, judge_fact
 from cassini.testing.clock import FakeClock
 from tests.contracts.protocol_sides import MemoryDeclarer, MemoryOwner, Rules
-from tests.contracts.protocol_walk import Broken, Walk
+from tests.contracts.protocol_walk import Walk
+from tests.contracts.protocol_world import Broken
 
 STEPS = int(os.environ.get("CASSINI_MODEL_STEPS", "100000"))
 SEED = int(os.environ.get("CASSINI_MODEL_SEED", "0")) or random.SystemRandom().getrandbits(32)

@@ -11,7 +11,7 @@ from cassini.contracts.catalog import CATALOG
 from cassini.contracts.resources import ServiceName, Wanted
 from cassini.contracts.workloads import WorkloadObservedV1, WorkloadStatus
 from cassini.runtime.declarations import Declarations, declaration_table
-from cassini.runtime.outbox import Outbox, OutboxTables
+from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Reconciler, Settled
 from cassini.runtime.relay import Relay
@@ -29,8 +29,8 @@ class Walked(OwnedRow, WalkTable, table=True):
 
 
 DECLARER = MetaData()
-DECLARER_OUTBOX, DECLARATION = OutboxTables(DECLARER), declaration_table(DECLARER)
-OWNER_OUTBOX = OutboxTables(WalkTable.metadata)
+DECLARER_OUTBOX, DECLARATION = outbox_table(DECLARER), declaration_table(DECLARER)
+OWNER_OUTBOX = outbox_table(WalkTable.metadata)
 
 
 class Side:

@@ -6,7 +6,7 @@ from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.errors import BackendError
 from cassini.runtime.inbox import Inbox
-from tests.runtime.things import ID, Stage, wish
+from tests.runtime.things import ID, OUTBOX, Stage, wish
 
 
 def listed(service):
@@ -68,11 +68,11 @@ async def test_what_a_handler_emits_names_its_cause(database, clock, stage, bus)
     Inbox(ServiceName.BUILDER, database, {"image.declared.v1": answer}).connect(bus)
     await stage.emit(wish(1))
     async with database.read() as session:
-        table = stage.outbox.tables.event
-        first = (await session.execute(select(table.c.id))).scalar_one()
+        table = stage.outbox.table
+        first = (await session.execute(select(table.c.event_id))).scalar_one()
     await stage.relay.send_due()
     async with database.read() as session:
-        second = (await session.execute(select(table.c.envelope))).scalar_one()
+        second = (await session.execute(select(OUTBOX.c.envelope))).scalar_one()
 
     assert second["causationid"] == first
 

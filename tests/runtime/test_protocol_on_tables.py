@@ -7,7 +7,8 @@ import pytest
 
 from cassini.runtime.database import Database
 from cassini.testing.databases import sqlite_url
-from tests.contracts.protocol_walk import Broken, Walk
+from tests.contracts.protocol_walk import Walk
+from tests.contracts.protocol_world import Broken
 from tests.runtime.protocol_on_tables import DECLARER, TableDeclarer, TableOwner, WalkTable
 
 STEPS = int(os.environ.get("CASSINI_MODEL_TABLE_STEPS", "100"))

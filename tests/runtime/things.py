@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 from cassini.contracts.images import ImageDeclaredV1, ImageObservedV1, ImageSpec, ImageStatus
 from cassini.contracts.resources import ServiceName, Wanted
 from cassini.runtime.declarations import Declarations, declaration_table
-from cassini.runtime.outbox import Outbox, OutboxTables
+from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Reconciler
 from cassini.runtime.relay import Relay
@@ -28,7 +28,7 @@ class Thing(OwnedRow, ThingTable, table=True):
     note: str = ""
 
 
-OUTBOX = OutboxTables(ThingTable.metadata)
+OUTBOX = outbox_table(ThingTable.metadata)
 DECLARATION = declaration_table(ThingTable.metadata)
 
 

@@ -4,25 +4,58 @@ An image cannot be moved, so all tests that start a real JupyterLab share one da
 with it one worker (``xdist_group("jupyter")``). Each finds nothing there but the image.
 """
 
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.system.platform import FIRST_START_SECONDS, Home, Platform, fresh_home
+from tests.system.platform import (
+    FIRST_START_SECONDS,
+    START_SECONDS,
+    Home,
+    Platform,
+    fresh_home,
+    until,
+)
 
 Up = Callable[..., Platform]
 
 
+@dataclass(frozen=True)
+class FirstStart:
+    """What came of stopping the first build."""
+
+    home: Home
+    exit_code: int
+    seconds: float
+    left: dict[int, str]
+    """The processes that were still there."""
+
+
 @pytest.fixture(scope="session")
-def built_home(tmp_path_factory) -> Iterator[Home]:
-    """A data directory in which the built-in image is built."""
+def first_start(tmp_path_factory) -> Iterator[FirstStart]:
+    """A first start that was stopped in the middle of the build, and a second that went on."""
+    logs = tmp_path_factory.mktemp("first-start")
     with fresh_home() as home:
-        platform = Platform(home, tmp_path_factory.mktemp("first-start"))
-        platform.wait_ready(FIRST_START_SECONDS)
+        platform = Platform(home, logs)
+        until(lambda: home.processes("pip install"), "a build", seconds=START_SECONDS)
+        began = time.monotonic()
+        code = platform.end(signal.SIGTERM)
+        seconds, left = time.monotonic() - began, home.processes()
+        home.kill_all()
+        platform = Platform(home, logs).wait_ready(FIRST_START_SECONDS)
         assert platform.end() == 0
-        yield home
+        yield FirstStart(home, code, seconds, left)
+
+
+@pytest.fixture(scope="session")
+def built_home(first_start) -> Home:
+    """A data directory in which the built-in image is built."""
+    return first_start.home
 
 
 @contextmanager

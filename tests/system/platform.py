@@ -130,7 +130,7 @@ class Home:
                 for folder in [*group.glob("*/"), group]:
                     until(lambda folder=folder: _removed(folder), f"the end of {folder}", seconds=5)
         for entry in self.path.iterdir():
-            if entry.is_dir() and entry.name not in keep:
+            if entry.is_dir() and not entry.is_symlink() and entry.name not in keep:
                 shutil.rmtree(entry)
             elif entry.name not in keep:
                 entry.unlink()
@@ -140,7 +140,7 @@ def _words(pid: int) -> bytes:
     words = b""
     for name in ("cmdline", "environ"):
         with suppress(OSError):
-            words += Path(f"/proc/{pid}/{name}").read_bytes() + b"\0"
+            words += Path(f"/proc/{pid}/{name}").read_bytes().replace(b"\0", b" ")
     return words
 
 
@@ -221,8 +221,8 @@ class Platform:
         return until(line, f"the line {words!r} of {self.out}", seconds=seconds)
 
     def wait_ready(self, seconds: float = START_SECONDS) -> "Platform":
-        """Wait until it says that it is ready."""
-        self.says(READY, seconds=seconds)
+        """Wait until it says that it is ready, and take the address that it says."""
+        self.url = self.says(READY, seconds=seconds)
         return self
 
     def end(self, number: int = signal.SIGINT, seconds: float = STOP_SECONDS) -> int:

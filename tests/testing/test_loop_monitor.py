@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import time
 
 import pytest
@@ -28,6 +29,21 @@ async def test_a_callback_that_computes_is_found():
         await asyncio.sleep(0)
 
     assert len(monitor.blocked) == 1
+
+
+async def test_the_garbage_collector_is_not_the_callback_s_fault():
+    with monitor_loops(0.05) as monitor:
+        await asyncio.sleep(0)
+        keep = [[number] for number in range(1_000_000)]
+        began = time.perf_counter()
+        while time.perf_counter() - began < 0.2:
+            gc.collect()
+        await asyncio.sleep(0)
+        blocked = len(monitor.blocked)
+
+    assert len(keep) == 1_000_000
+    assert blocked <= 1
+    assert all(float(each.split()[0]) < 0.2 for each in monitor.blocked)
 
 
 async def test_waiting_in_a_thread_or_on_the_loop_blocks_nothing():

@@ -95,6 +95,8 @@ class BackendDescription:
     memory_bytes: int
     isolation: str
     limits: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    """What it could do but cannot here, and why: sentences for whoever runs the platform."""
 
 
 class Backend(Protocol):

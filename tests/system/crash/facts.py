@@ -7,7 +7,6 @@ twice, a home that is lost or doubled, tokens that do not work, leases and value
 """
 
 import json
-import os
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -22,31 +21,31 @@ _VOLATILE = ("id", "name", "subdomain", "k8s_name", "url", "created_at", "update
 
 async def broken(here: Running) -> list[str]:
     """Return every broken promise of a platform at rest."""
-    wished = await _wishes(here)
-    problems = await _two_sides(here)
+    wished = _wishes(here)
+    problems = _two_sides(here)
     problems += await _pods(here, wished)
     problems += _processes(here.home, wished)
     problems += await _shown(here, wished)
-    problems += await _secrets(here, wished)
+    problems += _secrets(here, wished)
     for workload_id, wish in wished.items():
         problems += _home(here.home, workload_id, wish)
     return problems
 
 
-async def _wishes(here: Running) -> dict[str, dict[str, Any]]:
-    found = await here.rows("api", "SELECT id, wish FROM declaration WHERE noun = 'workload'")
+def _wishes(here: Running) -> dict[str, dict[str, Any]]:
+    found = here.rows("api", "SELECT id, wish FROM declaration WHERE noun = 'workload'")
     return {row["id"]: json.loads(row["wish"]) for row in found}
 
 
-async def _two_sides(here: Running) -> list[str]:
+def _two_sides(here: Running) -> list[str]:
     """Compare each wish with its owner's row."""
     problems = []
     for declarer in ("api", "provisioner"):
-        for wish in await here.rows(declarer, "SELECT * FROM declaration"):
+        for wish in here.rows(declarer, "SELECT * FROM declaration"):
             if wish["noun"] not in OWNERS:
                 continue
             query = f"SELECT * FROM {wish['noun']} WHERE id = :id"
-            kept = await here.rows(OWNERS[wish["noun"]], query, id=wish["id"])
+            kept = here.rows(OWNERS[wish["noun"]], query, id=wish["id"])
             what = f"{wish['noun']} {wish['id']}"
             if not kept:
                 problems.append(f"{what} is wished for and has no row")
@@ -151,17 +150,17 @@ def environment(pid: int) -> dict[str, str]:
     return {}
 
 
-async def _secrets(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
+def _secrets(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
     """Look for leases that are not of a running revision and values that nobody needs."""
     problems = []
     running = {(id_, wish["revision"]) for id_, wish in wished.items() if wish["wanted"] == "running"}
-    kept = await here.rows("provisioner", "SELECT * FROM workload_lease")
+    kept = here.rows("provisioner", "SELECT * FROM workload_lease")
     if (leased := {(row["workload_id"], row["revision"]) for row in kept}) != running:
         problems.append(f"leases are of {sorted(leased)}, needed are {sorted(running)}")
-    granted = await here.rows("secrets", "SELECT id FROM lease WHERE status <> 'absent'")
+    granted = here.rows("secrets", "SELECT id FROM lease WHERE status <> 'absent'")
     if {row["id"] for row in granted} != {row["id"] for row in kept}:
         problems.append(f"{len(granted)} leases are granted and {len(kept)} are used")
-    needed = {row["id"] for row in await here.rows("api", "SELECT id FROM platform_credential")}
+    needed = {row["id"] for row in here.rows("api", "SELECT id FROM platform_credential")}
     stored = {path.name.partition(".")[0] for path in (here.home / "store").iterdir()}
     if needed != stored:
         problems.append(f"{len(needed - stored)} values are missing, {len(stored - needed)} left")
@@ -194,10 +193,10 @@ async def end_state(here: Running, workload_id: str) -> dict[str, Any]:
     shown = await here.workspace(workload_id)
     if shown is not None:
         shown = {name: value for name, value in shown.items() if name not in _VOLATILE}
-    owned = await here.rows("provisioner", "SELECT * FROM workload WHERE id = :id", id=workload_id)
+    owned = here.rows("provisioner", "SELECT * FROM workload WHERE id = :id", id=workload_id)
     fact = json.loads(owned[0]["fact"]) if owned else {}
     query = "SELECT * FROM declaration WHERE noun = 'workload' AND id = :id"
-    wishes = await here.rows("api", query, id=workload_id)
+    wishes = here.rows("api", query, id=workload_id)
     places = {
         "home": (here.home / "homes" / workload_id).exists(),
         "attempts": (here.home / "workloads" / workload_id).exists(),
@@ -211,18 +210,13 @@ async def end_state(here: Running, workload_id: str) -> dict[str, Any]:
         "wanted": [json.loads(row["wish"])["wanted"] for row in wishes],
         "numbers": [(row["generation"], row["revision"]) for row in wishes],
         "places": places,
-        "resource_rows": await _count_rows(here, workload_id),
+        "resource_rows": _count_rows(here, workload_id),
     }
 
 
-async def _count_rows(here: Running, workload_id: str) -> dict[str, int]:
+def _count_rows(here: Running, workload_id: str) -> dict[str, int]:
     counts = {}
     for table, column in (("workspace", "id"), ("platform_credential", "resource_id")):
         query = f"SELECT count(*) AS n FROM {table} WHERE {column} = :id"  # noqa: S608 - our own names
-        counts[table] = (await here.rows("api", query, id=workload_id))[0]["n"]
+        counts[table] = (here.rows("api", query, id=workload_id))[0]["n"]
     return counts
-
-
-def installation_pids(home: Path) -> list[int]:
-    """Return the main processes of an installation."""
-    return [pid for pid in alive(home)[0] if pid != os.getpid()]

@@ -5,6 +5,8 @@ observed at its generation, no row due or claimed.
 """
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import text
-
-from cassini.contracts.resources import ServiceName
-from cassini.runtime.database import Database
 from cassini.runtime.settings import PlatformSettings
 from services.embedded import Platform, bind
 from services.places import Places
@@ -39,6 +37,7 @@ class Running:
         self.platform = platform
         self.http = http
         self.home = home
+        self._databases: dict[str, sqlite3.Connection] = {}
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None
@@ -65,63 +64,59 @@ class Running:
             return (await self.ask("DELETE", f"{path}?allow_active=true")).status_code
         return (await self.ask("POST", f"{path}/{verb}")).status_code
 
-    async def rows(self, service: str, query: str, **values: Any) -> list[dict[str, Any]]:
-        """Return what a query finds in the database of a service."""
-        database = next(each.database for each in self.platform.services if each.name == service)
-        return await rows(database, query, **values)
+    def rows(self, service: str, query: str, **values: Any) -> list[dict[str, Any]]:
+        """Return what a query finds in the database of a service, read past the platform."""
+        if service not in self._databases:
+            file = self.home / "databases" / f"{service}.db"
+            self._databases[service] = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+            self._databases[service].row_factory = sqlite3.Row
+        return [dict(row) for row in self._databases[service].execute(query, values)]
 
-    async def settle(self, workspace_id: str, status: str | None) -> None:
-        """Wait until a workspace has this status (None: is gone) and nothing moves any more."""
+    async def settle(self, workspace_id: str, *statuses: str | None) -> None:
+        """Wait until a workspace has such a status (None: is gone) and nothing moves any more."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            why = await self._unsettled(workspace_id, status)
-            if not why:
-                return
+        while why := self._status_is_not(workspace_id, statuses) or self.moving():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not settled in {SETTLE_SECONDS:.0f} s: {'; '.join(why)}")
-            await asyncio.sleep(0.02)
+                raise TimeoutError(f"not at rest in {SETTLE_SECONDS:.0f} s: {'; '.join(why)}")
+            await asyncio.sleep(0.01)
 
-    async def _unsettled(self, workspace_id: str, status: str | None) -> list[str]:
-        shown = await self.workspace(workspace_id)
-        now_is = None if shown is None else shown["status"]
-        if now_is != status:
-            return [f"it is {now_is}, not {status}: {shown and shown['message']}"]
-        return await self.moving()
+    def _status_is_not(self, workspace_id: str, statuses: tuple[str | None, ...]) -> list[str]:
+        query = "SELECT status, message FROM workspace WHERE id = :id"
+        found = self.rows("api", query, id=workspace_id)
+        now = found[0]["status"] if found else None
+        return [] if now in statuses else [f"it is {now}, not {statuses}: {found}"]
 
-    async def moving(self) -> list[str]:
+    def moving(self) -> list[str]:
         """Return what has not come to rest yet, over all services."""
         found = []
         for service, nouns in OWNED.items():
             found += [
                 f"{service} has to deliver {row['type']} to {row['destination']}: {row['error']}"
-                for row in await self.rows(service, _UNSENT)
+                for row in self.rows(service, _UNSENT)
             ]
             found += [
                 f"{service}'s wish for {row['noun']} {row['id']} is not observed"
-                for row in await self.rows(service, _UNOBSERVED)
+                for row in self.rows(service, _UNOBSERVED)
             ]
             for noun in nouns:
-                due = await self.rows(service, _DUE.format(noun=noun), now=time.time())
+                due = self.rows(service, _DUE.format(noun=noun), now=time.time())
                 found += [f"{noun} {row['id']} is being worked on" for row in due]
+        for row in self.rows("provisioner", "SELECT id, fact FROM workload"):
+            status = json.loads(row["fact"])["status"] if row["fact"] else None
+            if status not in _AT_REST:
+                found.append(f"workload {row['id']} is {status}")
         return found
 
 
+_AT_REST = ("running", "stopped", "absent", "completed", "error")
 _UNSENT = """
-    SELECT type, destination, error FROM outbox_delivery
-    JOIN outbox_event ON outbox_event.id = event_id
+    SELECT json_extract(envelope, '$.type') AS type, destination, error FROM outbox
 """
 _UNOBSERVED = """
     SELECT noun, id FROM declaration
     WHERE emit_tries > 0 OR observed_generation <> generation
 """
 _DUE = "SELECT id FROM {noun} WHERE claim_token IS NOT NULL OR due_at <= :now"
-
-
-async def rows(database: Database, query: str, **values: Any) -> list[dict[str, Any]]:
-    """Return what a query finds."""
-    async with database.read() as session:
-        found = await session.execute(text(query), values)
-        return [dict(row._mapping) for row in found]
 
 
 @asynccontextmanager
@@ -153,8 +148,3 @@ async def until_ready(here: Running) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not ready: {health.reason}")
         await asyncio.sleep(0.01)
-
-
-def service_names() -> list[str]:
-    """Return all services."""
-    return [str(name) for name in ServiceName]

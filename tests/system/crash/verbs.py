@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 
-from cassini.contracts.resources import ServiceName
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.logs import configure_logging
 from services.api.keys import load_keys
@@ -22,6 +21,12 @@ from tests.system.crash.doors import DOORS
 from tests.system.crash.facts import broken, end_state
 from tests.system.crash.running import Running, running, until_ready
 
+STATUS_BEFORE: Mapping[str, str] = {
+    "start": "stopped",
+    "stop": "running",
+    "restart": "running",
+    "delete": "running",
+}
 STATUS_AFTER: Mapping[str, str | None] = {
     "start": "running",
     "stop": "stopped",
@@ -70,26 +75,22 @@ async def _verb(job: dict[str, Any], tell: Tell) -> None:
 async def _come_back(
     here: Running, verb: str, workspace: str, answered: int | None
 ) -> dict[str, Any]:
-    """Let it converge; a request whose answer nobody got is repeated after that."""
-    status = STATUS_AFTER[verb]
-    if answered is None:
-        now = await here.workspace(workspace)
-        before = "stopped" if verb == "start" else "running"
-        happened = now is None or now["status"] != before or verb == "restart"
-        if not happened:
-            await here.settle(workspace, before)
-        elif verb == "restart":
-            await here.settle(workspace, status)
-        else:
-            await here.settle(workspace, status)
-        early = await broken(here)
-        code = await here.request(verb, workspace)
-        gone = verb == "delete" and code == httpx.codes.NOT_FOUND
-        if not gone and not httpx.codes.is_success(code):
-            early.append(f"the repeated request is answered {code}")
-    else:
-        early = []
-    return await _rest(here, workspace, status, early)
+    """Let it converge; a request whose answer nobody got is repeated after that.
+
+    Such a request has happened as a whole or not at all.
+    """
+    if answered is not None:
+        return await _rest(here, workspace, verb, [])
+    try:
+        await here.settle(workspace, STATUS_BEFORE[verb], STATUS_AFTER[verb])
+    except TimeoutError as error:
+        return {"broken": [f"before it was repeated: {error}"], "state": None}
+    problems = await broken(here)
+    code = await here.request(verb, workspace)
+    gone = verb == "delete" and code == httpx.codes.NOT_FOUND
+    if not gone and not httpx.codes.is_success(code):
+        problems.append(f"the repeated request is answered {code}")
+    return await _rest(here, workspace, verb, problems)
 
 
 async def _run(
@@ -107,18 +108,14 @@ async def _run(
     if kill_at is not None and kill_at[1] == 1:
         await asyncio.sleep(_LINGER_SECONDS)
     DOORS.disarm()
-    return await _rest(here, workspace, STATUS_AFTER[verb], [])
+    return await _rest(here, workspace, verb, [])
 
 
-async def _rest(
-    here: Running, workspace: str, status: str | None, early: list[str]
-) -> dict[str, Any]:
+async def _rest(here: Running, workspace: str, verb: str, problems: list[str]) -> dict[str, Any]:
+    """Return what is broken and what the workspace has become once all is at rest."""
     try:
-        await here.settle(workspace, status)
+        await here.settle(workspace, STATUS_AFTER[verb])
     except TimeoutError as error:
-        return {"broken": [*early, str(error)], "state": None}
-    problems = [*early, *await broken(here)]
+        return {"broken": [*problems, str(error)], "state": None}
+    problems += await broken(here)
     return {"broken": problems, "state": await end_state(here, workspace)}
-
-
-SERVICES = tuple(ServiceName)

@@ -1,29 +1,30 @@
-# ruff: noqa: ASYNC110, ASYNC222, ASYNC240 - facts of other processes have no events to await
-"""A data directory, plans and backends for tests of the local backend, with nothing left after."""
+# ruff: noqa: ASYNC110, ASYNC222 - facts of other processes have no events to await
+"""A data directory with plans and backends on it, and what is said of their pods."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from services.provisioner.backends import local_processes as processes
-from services.provisioner.backends import local_state as state
-from services.provisioner.backends.base import Pod
+from services.provisioner.backends.base import Pod, PodPhase
 from services.provisioner.backends.local import LocalBackend
-from services.provisioner.backends.local_places import Places
+from services.provisioner.backends.local.limits import NoLimits, find_limits
+from services.provisioner.backends.local.places import Places
+from services.provisioner.backends.local.shim import processes, state
+from services.provisioner.backends.local.start import spawn
 from services.provisioner.plan import HttpProbe, PodName, PodPlan
 
-WORKLOAD = "a" * 32
-INSTALLATION = "test-installation"
 DEADLINE_SECONDS = 20.0
 
 SERVER = r"""
@@ -40,6 +41,14 @@ while True:
 """
 
 
+def ended(pod: Pod) -> bool:
+    return pod.phase in {PodPhase.ENDED, PodPhase.LOST}
+
+
+def started(pod: Pod) -> bool:
+    return pod.phase is PodPhase.STARTED
+
+
 def _open_python() -> str:
     """Return an interpreter that any user of this machine may run."""
     for candidate in (sys._base_executable, "/usr/bin/python3", "/usr/local/bin/python3"):
@@ -49,11 +58,27 @@ def _open_python() -> str:
     return ""
 
 
+def until(fact):
+    """Wait for a fact, with a deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def ran(order):
+    """Run a shim to its end; return how the pod ended."""
+    os.waitpid(spawn(order, "test"), 0)
+    return json.loads((Path(order["directory"]) / state.END).read_text())
+
+
 class Machine:
     """One data directory with backends on it."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        # Tests run beside each other, and processes and memory are the machine's.
+        self.workload, self.installation = uuid4().hex, f"test-{uuid4().hex}"
         self.places = Places(data, time.time)
         self.image = data / "images" / "digest"
         self.backends: list[LocalBackend] = []
@@ -63,9 +88,8 @@ class Machine:
         (self.image / "pyvenv.cfg").write_text(f"home = {home}\n")
 
     async def backend(self, **options) -> LocalBackend:
-        backend = LocalBackend(
-            data=self.data, **{"installation_id": INSTALLATION, "limits": "none", **options}
-        )
+        usual = {"data": self.data, "installation_id": self.installation, "limits": "none"}
+        backend = LocalBackend(**{**usual, **options})
         self.backends.append(backend)
         await backend.open()
         return backend
@@ -73,7 +97,7 @@ class Machine:
     def plan(self, script: str, *, attempt: int = 1, begin: bool = True, **changes) -> PodPlan:
         started = 'echo "$(date +%s) main begin" >> "$CASSINI_REPORT"\n' if begin else ""
         plan = PodPlan(
-            name=PodName(WORKLOAD, 1, 0, attempt),
+            name=PodName(self.workload, 1, 0, attempt),
             declarer="api",
             owner_id="b" * 32,
             image=str(self.image),
@@ -106,8 +130,17 @@ class Machine:
         """Return the living processes of a pod, however they hid, but for its shim."""
         shim = state.holder(str(self.places.attempt(name)))
         lock = str(self.places.attempt(name) / state.LOCK)
-        found = processes.marked(str(name), INSTALLATION, lock)
+        found = processes.marked(str(name), self.installation, lock)
         return {pid: start for pid, start in found.items() if pid != shim}
+
+    def log(self, name: PodName) -> str:
+        """Return what a pod has printed until now."""
+        path = self.places.attempt(name) / state.LOG
+        return path.read_text() if path.exists() else ""
+
+    def intent(self, name: PodName) -> dict[str, Any]:
+        """Return what was put down before a pod was started."""
+        return json.loads((self.places.attempt(name) / state.INTENT).read_text())
 
     async def until(self, fact: Callable[[], object]) -> None:
         """Wait for a fact, with a deadline."""
@@ -143,23 +176,7 @@ class Machine:
                     os.waitpid(pid, 0)
             assert processes.end_all(lambda name=name: self.left(name), 5.0)
             shutil.rmtree(f"/dev/shm/cassini-{name}", ignore_errors=True)
+        with suppress(NoLimits):
+            for folder in set(find_limits(self.installation).folders.values()):
+                folder.rmdir()
         shutil.rmtree(self.data)
-
-
-@pytest.fixture
-async def machine():
-    # Not tmp_path: other users, whom root's pods run as, cannot traverse that one.
-    data = Path(tempfile.mkdtemp(prefix="cassini-test-"))
-    data.chmod(0o755)
-    machine = Machine(data)
-    yield machine
-    await machine.clean()
-
-
-@pytest.fixture(params=["namespaces", "none"])
-async def isolated(request, machine):
-    """A backend in each way of isolation: (backend, the way)."""
-    backend = await machine.backend(isolation="best" if request.param == "namespaces" else "none")
-    if (await backend.describe()).isolation != request.param:
-        pytest.skip("this machine does not allow namespaces")
-    return backend, request.param

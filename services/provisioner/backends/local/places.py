@@ -1,0 +1,212 @@
+"""Where the local backend keeps things under the data directory.
+
+``homes/<workload>``, ``workloads/<workload>/<revision>/<rank>-<attempt>/`` (one attempt) with
+``workloads/<workload>/<revision>/venv`` beside (the overlay its attempts share),
+``logs/<workload>/`` (logs of removed pods) and ``trash/``. Whatever is to be erased is renamed
+into the trash first, so that a crash leaves it whole or gone. All calls block: use a thread.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from services.provisioner.backends.local.shim import state
+from services.provisioner.plan import PodName
+
+_TRAVERSABLE = 0o711
+_PRIVATE = 0o700
+_KEPT_LOGS = 20
+_BLOCK = 65536
+_LONGEST_TAIL = 16 * 1024 * 1024
+_SECONDS_PER_DAY = 86400
+_DISCARDED = re.compile(r"([0-9a-f]{32})-(\d{1,20})")
+_ERASING = "removed-"
+
+
+class Places:
+    """Paths under one data directory, and what is done with them."""
+
+    def __init__(self, data: Path, clock: Callable[[], float]) -> None:
+        self.data = data
+        self.homes = data / "homes"
+        self.workloads = data / "workloads"
+        self.logs = data / "logs"
+        self.trash = data / "trash"
+        self._clock = clock
+
+    def prepare(self) -> None:
+        """Make the folders; what an interrupted removal left is erased."""
+        for folder in (self.homes, self.workloads):
+            make_folder(folder, _TRAVERSABLE)
+        for folder in (self.logs, self.trash):
+            make_folder(folder, _PRIVATE)
+        for entry in self.trash.glob(f"{_ERASING}*"):
+            erase(entry)
+
+    def home(self, workload_id: str) -> Path:
+        """Return the home of a workload."""
+        return self.homes / workload_id
+
+    def revision(self, name: PodName) -> Path:
+        """Return the folder of a pod's revision."""
+        return self.workloads / name.workload_id / str(name.revision)
+
+    def overlay(self, name: PodName) -> Path:
+        """Return the environment that a revision adds to its image."""
+        return self.revision(name) / "venv"
+
+    def attempt(self, name: PodName) -> Path:
+        """Return the folder of one pod."""
+        return self.revision(name) / f"{name.rank}-{name.attempt}"
+
+    def make_attempt(self, name: PodName, owner: tuple[int, int] | None) -> None:
+        """Make all folders a pod needs; ``owner`` is (uid, gid), None for our own."""
+        for folder in (self.revision(name).parent, self.revision(name), self.attempt(name)):
+            make_folder(folder, _TRAVERSABLE)
+        inside = self.attempt(name) / state.INSIDE
+        for folder in (self.home(name.workload_id), self.overlay(name), inside, inside / "tmp"):
+            make_folder(folder, _PRIVATE, owner)
+
+    def names(self, workload_id: str | None = None) -> Iterator[PodName]:
+        """Yield every attempt there is a folder of, in order.
+
+        Raises:
+            OSError: a folder cannot be read, so the list would not be complete.
+        """
+        for workload in sorted(_folders(self.workloads)):
+            if workload_id is not None and workload.name != workload_id:
+                continue
+            for revision in sorted(_folders(workload)):
+                for attempt in sorted(_folders(revision)):
+                    with suppress(ValueError):
+                        yield PodName.parse(f"{workload.name}-{revision.name}-{attempt.name}")
+
+    def remove_attempt(self, name: PodName) -> None:
+        """Keep the log of a pod, erase the rest; the overlay goes with the last attempt."""
+        attempt, revision = self.attempt(name), self.revision(name)
+        if attempt.exists():
+            self._keep_logs(name)
+            self._dispose(attempt, str(name))
+        if revision.exists() and not any(f.name != "venv" for f in _folders(revision)):
+            self._dispose(revision, f"{name.workload_id}-{name.revision}")
+        with suppress(OSError):  # other revisions, or already gone
+            revision.parent.rmdir()
+
+    def discard_home(self, workload_id: str) -> None:
+        """Move a home to the trash."""
+        stamp = int(self._clock() * 1_000_000)
+        with suppress(FileNotFoundError):
+            self.home(workload_id).rename(self.trash / f"{workload_id}-{stamp}")
+
+    def recover_home(self, workload_id: str) -> None:
+        """Take the newest home back from the trash, if there is none now."""
+        found = [entry for entry in self._discarded() if entry[1].name.startswith(workload_id)]
+        if found and not self.home(workload_id).exists():
+            max(found)[1].rename(self.home(workload_id))
+
+    def purge(self, days: float) -> None:
+        """Erase the homes that have been in the trash for longer than so many days."""
+        for discarded_at, path in self._discarded():
+            if discarded_at < self._clock() - days * _SECONDS_PER_DAY:
+                self._dispose(path, path.name)
+
+    def read_log(self, name: PodName, lines: int) -> list[str]:
+        """Return the last lines of a pod's log, whether the pod is still there or removed."""
+        for path in (self.attempt(name) / state.LOG, self._kept_log(name)):
+            if path.exists():
+                return _tail(path, lines)
+        return []
+
+    def _discarded(self) -> list[tuple[float, Path]]:
+        return [
+            (int(match[2]) / 1_000_000, path)
+            for path in _folders(self.trash)
+            if (match := _DISCARDED.fullmatch(path.name))
+        ]
+
+    def _kept_log(self, name: PodName) -> Path:
+        return self.logs / name.workload_id / f"{name}.log"
+
+    def _keep_logs(self, name: PodName) -> None:
+        kept = self._kept_log(name)
+        make_folder(kept.parent, _PRIVATE)
+        for path in self.attempt(name).glob(f"{state.LOG}*"):
+            path.rename(kept.with_name(kept.name + path.name.removeprefix(state.LOG)))
+        newest_first = sorted(
+            kept.parent.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True
+        )
+        for old in newest_first[_KEPT_LOGS:]:
+            for path in kept.parent.glob(f"{old.name}*"):
+                path.unlink(missing_ok=True)
+
+    def _dispose(self, path: Path, label: str) -> None:
+        doomed = self.trash / f"{_ERASING}{label}-{time.monotonic_ns()}"
+        with suppress(FileNotFoundError):
+            path.rename(doomed)
+            erase(doomed)
+
+
+def make_folder(path: Path, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Make a folder of exactly this mode and owner; one that exists stays as it is."""
+    try:
+        path.mkdir(mode=_PRIVATE)
+    except FileExistsError:
+        return
+    path.chmod(mode)
+    if owner is not None:
+        os.chown(path, *owner)
+
+
+def make_memory(folder: Path, owner: tuple[int, int] | None) -> None:
+    """Make the folder in memory of a pod without namespaces.
+
+    Raises:
+        OSError: somebody else has it.
+    """
+    make_folder(folder, 0o700, owner)
+    if folder.is_symlink() or folder.stat().st_uid != (owner[0] if owner else os.getuid()):
+        raise PermissionError(f"{folder} belongs to somebody else")
+
+
+def erase(path: Path) -> None:
+    """Erase a folder, also one whose owner took his own rights away in it."""
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        for folder, names, _ in os.walk(path):
+            for entry in (Path(folder, name) for name in names):
+                if not entry.is_symlink():
+                    entry.chmod(_PRIVATE)
+        shutil.rmtree(path)
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return [entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    except FileNotFoundError:
+        return []
+
+
+def _tail(newest: Path, lines: int) -> list[str]:
+    """Return the last lines of a log and of the older files it was rotated to."""
+    files = [newest]
+    while (older := newest.with_name(f"{newest.name}.{len(files)}")).exists():
+        files.append(older)
+    data = b""
+    for path in files:
+        with path.open("rb") as file:
+            position = file.seek(0, os.SEEK_END)
+            while position and data.count(b"\n") <= lines and len(data) < _LONGEST_TAIL:
+                size = min(_BLOCK, position)
+                position = file.seek(position - size)
+                data = file.read(size) + data
+        if data.count(b"\n") > lines:
+            break
+    found = data.decode("utf-8", "replace").split("\n")
+    if found[-1] == "":
+        found.pop()
+    return found[-lines:] if lines > 0 else []

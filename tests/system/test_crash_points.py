@@ -1,0 +1,26 @@
+"""SIGKILL of the platform at every step boundary of start, stop, restart and delete.
+
+What the boundaries are and how they are found: ``crash/doors.py``. What must be true afterwards:
+``crash/facts.py``. The workload is a tiny server; platform, databases, bus, shims, namespaces and
+homes are the real ones.
+"""
+
+import os
+
+import pytest
+
+from tests.system.crash.exploring import Explorer
+from tests.system.crash.lanes import prepared, zygote
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("verb", ["restart", "delete", "start", "stop"])
+def test_a_kill_at_any_boundary_changes_nothing_in_the_end(verb, tmp_path, capsys):
+    every = int(os.environ.get("CASSINI_TEST_CRASH_EVERY", "1"))
+    with zygote(tmp_path / "log") as server, prepared(server) as ground:
+        found = Explorer(server, ground, verb).explore(every=every)
+    with capsys.disabled():
+        print("\n" + found.report())
+    assert [] == found.failures
+    if every == 1:
+        assert [] == found.never_killed()
