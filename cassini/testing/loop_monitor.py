@@ -45,7 +45,7 @@ def monitor_loops(limit: float) -> Iterator[LoopMonitor]:
         finally:
             seconds = time.perf_counter() - began
             if seconds > limit:
-                seconds -= excused() - excused_before
+                seconds -= max(excused() - excused_before, 0.0)
                 if seconds > limit:
                     monitor.note(handle, seconds)
 
@@ -81,6 +81,8 @@ class _Excused:
             self._collecting += time.perf_counter() - self._began
 
     def close(self) -> None:
+        """Stop to measure; the callback that ends a monitor asks once more after this."""
         gc.callbacks.remove(self._collect)
         if self._file >= 0:
             os.close(self._file)
+            self._file = -1

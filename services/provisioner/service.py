@@ -1,10 +1,12 @@
 """The provisioner, put together."""
 
 import asyncio
+from contextlib import suppress
 
 from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
+from cassini.runtime.errors import BackendError
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
@@ -47,16 +49,24 @@ class ProvisionerService(Service):
         }
         self.owned = (self.own(self._workloads, steps.step, steps.failed),)
         self._capabilities = Capabilities(database, backends, backend, clock)
+        self._orphans = Orphans(database, self._workloads, backend, clock)
         self._logs = PodLogs(backend)
         self.loops = {
             "changes": self._follow_changes,
-            "orphans": Orphans(database, self._workloads, backend, clock).run,
+            "orphans": self._orphans.run,
             "capabilities": self._capabilities.run,
         }
 
     async def open(self) -> None:
-        """Open the backend; look at once at all that was under way, the host may have restarted."""
+        """Open the backend and look at all of it once, before any wish is taken.
+
+        A pod that this database does not know (an older copy was put back) is then known of
+        before a wish for its id could make a second one. What was under way is looked at at
+        once: the host may have restarted.
+        """
         await in_time(self._backend.open())
+        with suppress(BackendError):
+            await self._orphans.sweep()
         async with self.database.read() as session:
             active = select(Workload.id).where(col(Workload.due_at).is_not(None))
             for workload_id in (await session.exec(active)).all():
