@@ -34,6 +34,7 @@ class CredentialDeclaredV1(Declared):
     """
 
     UNDIGESTED: ClassVar[frozenset[str]] = frozenset({"sealed"})
+    DROPPED_WHEN_OBSERVED: ClassVar[frozenset[str]] = frozenset({"sealed"})
 
     wanted: Literal[Wanted.PRESENT, Wanted.ABSENT]
     value_id: str

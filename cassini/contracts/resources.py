@@ -60,12 +60,15 @@ class Declared(Message):
 
     ``digest`` tells two wishes of the same generation apart. They can only meet when the declarer
     was restored from a backup and counted on from there; the owner keeps the one it accepted and
-    says its digest, and the declarer jumps past it. Fields in ``UNDIGESTED`` (sealed texts, which
-    differ each time they are sealed) take no part. The digest travels with the wish: an owner of
+    says its digest, and the declarer jumps past it. The digest travels with the wish: an owner of
     another release, which knows fewer fields or more, could not compute the same one.
     """
 
     UNDIGESTED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that take no part in the digest: sealed texts, which differ with each sealing."""
+
+    DROPPED_WHEN_OBSERVED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that leave the declarer's row once the owner has accepted the wish."""
 
     id: ResourceId
     declarer: ServiceName

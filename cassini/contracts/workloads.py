@@ -1,11 +1,12 @@
 """Workloads (what should be running) and the backend that runs them.
 
 The API declares a workload for each workspace; the provisioner owns them. The wish names the
-image by reference and secrets by credential id: it never carries a secret value.
+image by reference and secrets that are kept by credential id; a value that belongs to its revision
+alone it carries itself, sealed. No secret value stands in it open.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -95,12 +96,20 @@ class WorkloadSpec(Message):
 
 
 class WorkloadDeclaredV1(Declared):
-    """What should be running. ``spec`` may be missing only where nothing is to run."""
+    """What should be running. ``spec`` may be missing only where nothing is to run.
+
+    ``sealed`` holds a JSON object environment variable -> value, sealed to the provisioner for
+    this id: what the declarer itself derives for this revision. It stays with the wish, so that
+    whoever emits it again and an owner that was restored have it too.
+    """
+
+    UNDIGESTED: ClassVar[frozenset[str]] = frozenset({"sealed"})
 
     wanted: Literal[Wanted.RUNNING, Wanted.STOPPED, Wanted.ABSENT]
     revision: Revision
     replicas: Annotated[int, Field(ge=0)] = 1
     spec: WorkloadSpec | None = None
+    sealed: str | None = None
 
     @model_validator(mode="after")
     def _running_needs_a_spec(self) -> Self:

@@ -5,7 +5,8 @@ wish is emitted when it changes, and again with back-off until a fact of its gen
 so a lost wish or a restored owner heals; a settled one is emitted again only when nothing was
 heard of it for long (``SILENCE_SECONDS``): the owner may have lost its row. A fact from further on
 than the row means that this service was restored from a backup: it jumps past the fact's numbers
-and declares again. A sealed text stays in the row until its generation is observed.
+and declares again. What a wish need not say twice (``DROPPED_WHEN_OBSERVED``) leaves the row when
+its generation is observed.
 """
 
 from collections.abc import Callable
@@ -73,10 +74,14 @@ async def list_strays(session: AsyncSession, table: Table) -> list[tuple[str, st
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers a new wish must carry."""
+    """The numbers a new wish must carry, and the wish before it."""
 
     generation: int
     revision: int
+    last: Declared | None = None
+
+
+Make = Callable[[Numbers], Declared]
 
 
 class Declarations:
@@ -92,7 +97,7 @@ class Declarations:
         session: AsyncSession,
         noun: str,
         resource_id: str,
-        make: Callable[[Numbers], Declared],
+        make: Make,
         *,
         new_revision: bool = False,
     ) -> Declared:
@@ -101,11 +106,17 @@ class Declarations:
         numbers = Numbers(
             generation=(row.generation if row else 0) + 1,
             revision=(row.revision if row else 0) + int(new_revision),
+            last=_wish_of(row) if row else None,
         )
         return await self._store(session, noun, row, make(numbers), numbers)
 
-    async def take(self, session: AsyncSession, fact: Observed) -> FactVerdict:
+    async def take(
+        self, session: AsyncSession, fact: Observed, *, remake: Make | None = None
+    ) -> FactVerdict:
         """Compare a fact with its wish; keep it, emit the wish again, or jump past it.
+
+        A jump declares the same wish with other numbers, or what ``remake`` makes of it, where
+        some of the wish belongs to its numbers.
 
         Returns:
             What was done. ``keep``: the caller acts on the fact. ``unknown``: no such wish.
@@ -116,7 +127,7 @@ class Declarations:
         if row is None:
             return verdict
         if verdict.jump:
-            await self._jump(session, noun, row, fact)
+            await self._jump(session, noun, row, fact, remake or _renumbered)
         elif values := self._heard(row, fact, verdict):
             await self._update(session, row, **values)
         return verdict
@@ -161,13 +172,15 @@ class Declarations:
             at = (await session.execute(soonest)).scalar()
         return None if at is None else float(max(at - self._clock.now(), 0.0))
 
-    async def _jump(self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed) -> None:
+    async def _jump(
+        self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed, remake: Make
+    ) -> None:
         numbers = Numbers(
             generation=max(row.generation, fact.generation) + 1,
             revision=max(row.revision, int(getattr(fact, "revision", 0))) + 1,
+            last=_wish_of(row),
         )
-        wish = _wish_of(row, generation=numbers.generation, revision=numbers.revision)
-        await self._store(session, noun, row, wish, numbers, stray=row.stray)
+        await self._store(session, noun, row, remake(numbers), numbers, stray=row.stray)
 
     def _heard(self, row: Row[Any], fact: Observed, verdict: FactVerdict) -> dict[str, Any]:
         """Return what a fact that is not ahead changes in the row; most repeated ones nothing."""
@@ -181,8 +194,9 @@ class Declarations:
             values["emit_at"] = max(now, row.emitted_at + _FIRST_DELAY)
             values["emit_tries"] = max(row.emit_tries, 1)
         elif row.emit_tries > 0:
-            values["wish"] = row.wish | dict.fromkeys(_wish_of(row).UNDIGESTED)
             values |= {"emit_tries": 0, "emit_at": now + SILENCE_SECONDS}
+            if dropped := _model_of(row).DROPPED_WHEN_OBSERVED:
+                values["wish"] = row.wish | dict.fromkeys(dropped)
         elif row.emit_at < now + SILENCE_SECONDS / 2:
             values["emit_at"] = now + SILENCE_SECONDS
         return values
@@ -232,9 +246,20 @@ class Declarations:
         await session.execute(update(table).where(*where).values(**values))
 
 
-def _wish_of(row: Row[Any], **changed: Any) -> Declared:
-    wish = CATALOG[row.type].model.model_validate(row.wish | changed)
-    return cast(Declared, wish)
+def _renumbered(numbers: Numbers) -> Declared:
+    if numbers.last is None:
+        raise ValueError("there is no wish to give other numbers")
+    new = {"generation": numbers.generation, "revision": numbers.revision}
+    known = {name: new[name] for name in type(numbers.last).model_fields.keys() & new.keys()}
+    return numbers.last.model_copy(update=known)
+
+
+def _model_of(row: Row[Any]) -> type[Declared]:
+    return cast(type[Declared], CATALOG[row.type].model)
+
+
+def _wish_of(row: Row[Any]) -> Declared:
+    return _model_of(row).model_validate(row.wish)
 
 
 def _fact_of(row: Row[Any]) -> Observed:

@@ -76,6 +76,9 @@ def judge_rank(
         rank = Rank(rank=number, attempt=newest.name.attempt)
     if rank is not None and newest is not None and newest.name.attempt == rank.attempt:
         rank = rank.model_copy(update={"seen": True})
+        if not newest.begun:
+            others = [pod for pod in pods if pod is not newest]
+            return _missing(rank, number, others, now, waiting_for)
         if newest.phase in LIVE:
             older = [pod for pod in pods if pod is not newest]
             return _living(rank, newest, older, now)

@@ -90,7 +90,7 @@ class TestWithAPlatform:
         assert platform.url == code_of(link.strip())[0]
         assert "'ann'" in says_on_failure(platform.home, "admin", "user", "add", "ann")
 
-    @pytest.mark.parametrize("name", ["Ann", "a b", "../x", "", "-", "ü", "a" * 100, "admin"])
+    @pytest.mark.parametrize("name", ["Ann", "../x", "", "admin"])
     def test_a_name_that_cannot_be_is_refused(self, platform, name):
         line = says_on_failure(platform.home, "admin", "user", "add", "--", name)
         assert line.startswith("cassini: ")

@@ -75,6 +75,8 @@ class Pod:
     name: PodName
     declarer: str
     phase: PodPhase
+    begun: bool = True
+    """False: its making was cut short before anything ran; ``create`` completes it."""
     ready: bool = False
     created_at: float | None = None
     started_at: float | None = None

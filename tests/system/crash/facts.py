@@ -19,16 +19,23 @@ from tests.system.crash.running import OWNERS, Running
 _VOLATILE = ("id", "name", "subdomain", "k8s_name", "url", "created_at", "updated_at", "started_at")
 
 
-async def broken(here: Running) -> list[str]:
-    """Return every broken promise of a platform at rest."""
+async def broken(here: Running, *, restored: bool = False) -> list[str]:
+    """Return every broken promise of a platform at rest.
+
+    ``restored``: an older copy of a database was put back, so numbers and attempts may be higher
+    than without that, and values may be left that nobody remembers.
+    """
     wished = _wishes(here)
     problems = _two_sides(here)
     problems += await _pods(here, wished)
     problems += _processes(here.home, wished)
     problems += await _shown(here, wished)
-    problems += _secrets(here, wished)
+    problems += _leases(here, wished)
+    problems += _values(here, left=restored)
     for workload_id, wish in wished.items():
         problems += _home(here.home, workload_id, wish)
+        if not restored:
+            problems += _started_once(here.home, workload_id)
     return problems
 
 
@@ -62,16 +69,12 @@ def _two_sides(here: Running) -> list[str]:
 
 
 async def _pods(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
-    """Compare the pods that the backend lists with the wishes: one each, the first attempt."""
+    """Compare the pods that the backend lists with the wishes: one each, and nothing beside."""
     listed = Counter(
-        f"{pod.name} {pod.phase} {'ready' if pod.ready else 'not ready'}"
+        f"{_rank(str(pod.name))} {pod.phase} {'ready' if pod.ready else 'not ready'}"
         for pod in await here.platform.backend.list_pods()
     )
-    expected = Counter(
-        f"{workload_id}-{wish['revision']}-0-1 started ready"
-        for workload_id, wish in wished.items()
-        if wish["wanted"] == "running"
-    )
+    expected = Counter(f"{rank} started ready" for rank in _wished_ranks(wished))
     return [
         *(f"there is no pod {name}" for name in (expected - listed)),
         *(f"nobody wished for the pod {name}" for name in (listed - expected)),
@@ -81,18 +84,26 @@ async def _pods(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
 def _processes(home: Path, wished: dict[str, dict[str, Any]]) -> list[str]:
     """Compare the processes of this installation with the wishes."""
     servers, keepers = alive(home)
-    expected = Counter(
-        f"{workload_id}-{wish['revision']}-0-1"
+    expected = Counter(_wished_ranks(wished))
+    problems = []
+    for what, pods in (("server", servers.values()), ("shim", keepers)):
+        found = Counter(_rank(pod) for pod in pods)
+        problems += [f"no {what} of {rank} runs" for rank in expected - found]
+        problems += [f"a {what} of {rank} runs that should not" for rank in found - expected]
+    return problems
+
+
+def _rank(pod: str) -> str:
+    """Return the name of a pod without its attempt."""
+    return pod.rpartition("-")[0]
+
+
+def _wished_ranks(wished: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        f"{workload_id}-{wish['revision']}-0"
         for workload_id, wish in wished.items()
         if wish["wanted"] == "running"
-    )
-    problems = []
-    for what, found in (("server", Counter(servers.values())), ("shim", Counter(keepers))):
-        for pod in expected - found:
-            problems.append(f"no {what} of {pod} runs")
-        for pod in found - expected:
-            problems.append(f"a {what} of {pod} runs that should not")
-    return problems
+    ]
 
 
 def alive(home: Path) -> tuple[dict[int, str], list[str]]:
@@ -127,12 +138,12 @@ async def _shown(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
     """Compare what the API shows and lets in with what runs."""
     problems = []
     servers, _ = alive(here.home)
-    tokens = {pod: environment(pid) for pid, pod in servers.items()}
+    tokens = {_rank(pod): environment(pid) for pid, pod in servers.items()}
     for workload_id, wish in wished.items():
         if wish["wanted"] != "running":
             continue
         link = (await here.ask("GET", f"/api/workspaces/{workload_id}/open")).json().get("url")
-        variables = tokens.get(f"{workload_id}-{wish['revision']}-0-1", {})
+        variables = tokens.get(f"{workload_id}-{wish['revision']}-0", {})
         path = f"/api/workspaces/{workload_id}"
         mine = await here.ask("GET", path, token=variables.get("SATURN_TOKEN", "none"))
         if mine.status_code != httpx.codes.OK:
@@ -150,8 +161,8 @@ def environment(pid: int) -> dict[str, str]:
     return {}
 
 
-def _secrets(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
-    """Look for leases that are not of a running revision and values that nobody needs."""
+def _leases(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
+    """Look for leases that are not of a running revision."""
     problems = []
     running = {(id_, wish["revision"]) for id_, wish in wished.items() if wish["wanted"] == "running"}
     kept = here.rows("provisioner", "SELECT * FROM workload_lease")
@@ -160,32 +171,41 @@ def _secrets(here: Running, wished: dict[str, dict[str, Any]]) -> list[str]:
     granted = here.rows("secrets", "SELECT id FROM lease WHERE status <> 'absent'")
     if {row["id"] for row in granted} != {row["id"] for row in kept}:
         problems.append(f"{len(granted)} leases are granted and {len(kept)} are used")
+    return problems
+
+
+def _values(here: Running, *, left: bool) -> list[str]:
+    """Look for values that a resource needs and the store lacks, or keeps for nobody."""
     needed = {row["id"] for row in here.rows("api", "SELECT id FROM platform_credential")}
     stored = {path.name.partition(".")[0] for path in (here.home / "store").iterdir()}
-    if needed != stored:
-        problems.append(f"{len(needed - stored)} values are missing, {len(stored - needed)} left")
-    return problems
+    problems = [f"the value {id_} is missing" for id_ in needed - stored]
+    return problems if left else [*problems, *(f"{id_} is left" for id_ in stored - needed)]
+
+
+def homes(home: Path, workload_id: str) -> list[Path]:
+    """Return every place where a home of this workload is, live or in the trash."""
+    live = home / "homes" / workload_id
+    return [*(home / "trash").glob(f"{workload_id}-*"), *([live] if live.exists() else [])]
 
 
 def _home(home: Path, workload_id: str, wish: dict[str, Any]) -> list[str]:
-    """Look for the home of a workload: once, and where it belongs; count the starts in it."""
-    trashed = list((home / "trash").glob(f"{workload_id}-*"))
-    live = home / "homes" / workload_id
-    places = [*trashed, *([live] if live.exists() else [])]
-    ran = wish["revision"] > 0
-    if len(places) != int(ran):
-        return [f"the home of {workload_id} is there {len(places)} times"]
-    if not ran:
-        return []
-    problems = []
-    if (places[0] == live) == (wish["wanted"] == "absent"):
-        problems.append(f"the home of {workload_id} is in {places[0].parent.name}")
-    starts = (places[0] / "starts").read_text().split()
-    if wish["wanted"] == "running" and f"{workload_id}-{wish['revision']}-0-1" not in starts:
-        problems.append(f"{workload_id} has not started in its home")
+    """Look for the home of a workload: once, and where it belongs."""
+    found = homes(home, workload_id)
+    if len(found) != int(wish["revision"] > 0):
+        return [f"the home of {workload_id} is there {len(found)} times: {found}"]
+    if any((place.parent.name == "homes") == (wish["wanted"] == "absent") for place in found):
+        return [f"the home of {workload_id}, wanted {wish['wanted']}, is in {found}"]
+    return []
+
+
+def _started_once(home: Path, workload_id: str) -> list[str]:
+    """Look for a main command that ran twice, or a second attempt of what never failed."""
+    starts = [
+        start for place in homes(home, workload_id) for start in (place / "starts").read_text().split()
+    ]
     if len(starts) != len(set(starts)) or any(not start.endswith("-0-1") for start in starts):
-        problems.append(f"{workload_id} was started more than once: {starts}")
-    return problems
+        return [f"{workload_id} was started more than once: {starts}"]
+    return []
 
 
 async def end_state(here: Running, workload_id: str) -> dict[str, Any]:

@@ -33,10 +33,13 @@ OWNERS = {"workload": "provisioner", "credential": "secrets", "lease": "secrets"
 class Running:
     """A started platform and what a test asks of it."""
 
-    def __init__(self, platform: Platform, http: httpx.AsyncClient, home: Path) -> None:
+    def __init__(
+        self, platform: Platform, http: httpx.AsyncClient, settings: PlatformSettings
+    ) -> None:
         self.platform = platform
         self.http = http
-        self.home = home
+        self.settings = settings
+        self.home = settings.home
         self._databases: dict[str, sqlite3.Connection] = {}
 
     async def ask(
@@ -135,7 +138,7 @@ async def running(home: Path, images: Path, token: str | None) -> AsyncIterator[
         async with httpx.AsyncClient(
             base_url=url, headers=headers, timeout=30, trust_env=False
         ) as http:
-            yield Running(platform, http, home)
+            yield Running(platform, http, settings)
     finally:
         await platform.stop()
         places.release()

@@ -17,6 +17,7 @@ from cassini.runtime.logs import configure_logging
 from services.api.keys import load_keys
 from services.api.people.accounts import ADMIN_NAME, create_token
 from services.places import Places
+from tests.system.crash import restoring
 from tests.system.crash.doors import DOORS
 from tests.system.crash.facts import broken, end_state
 from tests.system.crash.running import Running, running, until_ready
@@ -44,8 +45,7 @@ def perform(job: dict[str, Any], tell: Tell) -> None:
     """Do one job in this process."""
     signal.alarm(LONGEST_JOB_SECONDS)
     configure_logging(level="warning", form="json")
-    work = {"prepare": _prepare, "verb": _verb}[job["kind"]]
-    asyncio.run(work(job, tell))
+    asyncio.run(_WORK[job["kind"]](job, tell))
 
 
 async def _prepare(job: dict[str, Any], tell: Tell) -> None:
@@ -119,3 +119,11 @@ async def _rest(here: Running, workspace: str, verb: str, problems: list[str]) -
         return {"broken": [*problems, str(error)], "state": None}
     problems += await broken(here)
     return {"broken": problems, "state": await end_state(here, workspace)}
+
+
+_WORK = {
+    "prepare": _prepare,
+    "verb": _verb,
+    "work": restoring.work,
+    "come back": restoring.come_back,
+}

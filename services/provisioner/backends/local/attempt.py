@@ -110,6 +110,7 @@ class Attempt:
             name=self.name,
             declarer=self.intent.declarer,
             phase=phase,
+            begun=not self.open,
             ready=ready and phase is PodPhase.STARTED,
             created_at=self.intent.created_at,
             started_at=main_began_at(self.steps),

@@ -178,7 +178,7 @@ class LocalBackend:
     def _pod(self, attempt: Attempt) -> Pod:
         pod = attempt.pod(ready=self._watch.is_ready(attempt.name))
         if attempt.open and self._watch.is_followed(attempt.name):
-            return replace(pod, message=None)  # its shim is just about to begin it
+            return replace(pod, begun=True, message=None)  # its shim is just about to begin it
         return pod
 
     def _observe(self, name: PodName) -> Attempt | None:
