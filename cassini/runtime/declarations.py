@@ -9,7 +9,7 @@ and declares again. What a wish need not say twice (``DROPPED_WHEN_OBSERVED``) l
 its generation is observed.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -82,6 +82,7 @@ class Numbers:
 
 
 Make = Callable[[Numbers], Declared]
+Remake = Callable[[Declared], Awaitable[Declared]]
 
 
 class Declarations:
@@ -111,12 +112,12 @@ class Declarations:
         return await self._store(session, noun, row, make(numbers), numbers)
 
     async def take(
-        self, session: AsyncSession, fact: Observed, *, remake: Make | None = None
+        self, session: AsyncSession, fact: Observed, *, remake: Remake | None = None
     ) -> FactVerdict:
         """Compare a fact with its wish; keep it, emit the wish again, or jump past it.
 
-        A jump declares the same wish with other numbers, or what ``remake`` makes of it, where
-        some of the wish belongs to its numbers.
+        A jump declares the same wish with other numbers. ``remake`` is given that wish and returns
+        the one to declare, where more of it belongs to the numbers.
 
         Returns:
             What was done. ``keep``: the caller acts on the fact. ``unknown``: no such wish.
@@ -127,7 +128,7 @@ class Declarations:
         if row is None:
             return verdict
         if verdict.jump:
-            await self._jump(session, noun, row, fact, remake or _renumbered)
+            await self._jump(session, noun, row, fact, remake)
         elif values := self._heard(row, fact, verdict):
             await self._update(session, row, **values)
         return verdict
@@ -141,6 +142,15 @@ class Declarations:
         """Return the last wish of an id."""
         row = await self._row(session, noun, resource_id, lock=False)
         return None if row is None else _wish_of(row)
+
+    async def both(
+        self, session: AsyncSession, noun: str, resource_id: str
+    ) -> tuple[Declared | None, Observed | None]:
+        """Return the last wish and the newest fact of an id."""
+        row = await self._row(session, noun, resource_id, lock=False)
+        if row is None:
+            return None, None
+        return _wish_of(row), None if row.fact is None else _fact_of(row)
 
     async def fact(self, session: AsyncSession, noun: str, resource_id: str) -> Observed | None:
         """Return the newest fact of an id."""
@@ -173,14 +183,20 @@ class Declarations:
         return None if at is None else float(max(at - self._clock.now(), 0.0))
 
     async def _jump(
-        self, session: AsyncSession, noun: str, row: Row[Any], fact: Observed, remake: Make
+        self,
+        session: AsyncSession,
+        noun: str,
+        row: Row[Any],
+        fact: Observed,
+        remake: Remake | None,
     ) -> None:
-        numbers = Numbers(
-            generation=max(row.generation, fact.generation) + 1,
-            revision=max(row.revision, int(getattr(fact, "revision", 0))) + 1,
-            last=_wish_of(row),
-        )
-        await self._store(session, noun, row, remake(numbers), numbers, stray=row.stray)
+        generation = max(row.generation, fact.generation) + 1
+        revision = max(row.revision, int(getattr(fact, "revision", 0))) + 1
+        wish = _wish_of(row, generation=generation, revision=revision)
+        if remake is not None:
+            wish = await remake(wish)
+        numbers = Numbers(generation, revision)
+        await self._store(session, noun, row, wish, numbers, stray=row.stray)
 
     def _heard(self, row: Row[Any], fact: Observed, verdict: FactVerdict) -> dict[str, Any]:
         """Return what a fact that is not ahead changes in the row; most repeated ones nothing."""
@@ -246,20 +262,12 @@ class Declarations:
         await session.execute(update(table).where(*where).values(**values))
 
 
-def _renumbered(numbers: Numbers) -> Declared:
-    if numbers.last is None:
-        raise ValueError("there is no wish to give other numbers")
-    new = {"generation": numbers.generation, "revision": numbers.revision}
-    known = {name: new[name] for name in type(numbers.last).model_fields.keys() & new.keys()}
-    return numbers.last.model_copy(update=known)
-
-
 def _model_of(row: Row[Any]) -> type[Declared]:
     return cast(type[Declared], CATALOG[row.type].model)
 
 
-def _wish_of(row: Row[Any]) -> Declared:
-    return _model_of(row).model_validate(row.wish)
+def _wish_of(row: Row[Any], **changed: Any) -> Declared:
+    return _model_of(row).model_validate(row.wish | changed)
 
 
 def _fact_of(row: Row[Any]) -> Observed:

@@ -87,5 +87,6 @@ class Outbox:
             "next_at": now,
         }
         rows = [delivery | {"destination": name} for name in destinations]
-        await session.execute(insert(self.table).values(rows))
+        with session.no_autoflush:  # the row that it tells of is not read here
+            await session.execute(insert(self.table).values(rows))
         after_commit(session, self.wake.set)

@@ -70,7 +70,6 @@ class Ownership(Generic[R]):
         self.model = model
         self.queue = queue
         self._fact_model = CATALOG[f"{noun}.observed.v1"].model
-        self._wish_type = f"{noun}.declared.v1"
         self._outbox = outbox
         self._clock = clock
         self._log = structlog.get_logger(__name__).bind(noun=noun)
@@ -79,10 +78,6 @@ class Ownership(Generic[R]):
         """Return the row of an id, locked for this transaction."""
         query = select(self.model).where(col(self.model.id) == resource_id).with_for_update()
         return (await session.exec(query)).one_or_none()
-
-    def wish_of(self, row: R) -> Declared:
-        """Return the accepted wish of a row."""
-        return cast(Declared, CATALOG[self._wish_type].model.model_validate(row.wish))
 
     async def accept(
         self, session: AsyncSession, wish: Declared, *, wake_after: float = 0.0

@@ -158,7 +158,7 @@ def _problem_code(error: RequestValidationError) -> str:
 
 def _outside_trouble(error: Exception) -> Response | None:
     """Answer for a database that is away or full, or refuses what was to be written."""
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError) and "unique" in str(error.orig).lower():
         return error_response(
             HTTPStatus.CONFLICT, "another request was faster: look and try again", "conflict"
         )
@@ -166,7 +166,9 @@ def _outside_trouble(error: Exception) -> Response | None:
         return error_response(
             HTTPStatus.BAD_REQUEST, "a value does not fit into its field", "invalid"
         )
-    if not isinstance(error, DBAPIError | PoolTimeout | OSError):
+    if isinstance(error, IntegrityError) or not isinstance(
+        error, DBAPIError | PoolTimeout | OSError
+    ):
         return None
     text = str(getattr(error, "orig", error)).lower()
     full = getattr(error, "errno", None) == errno.ENOSPC or any(

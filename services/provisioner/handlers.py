@@ -1,5 +1,6 @@
 """What the provisioner does with each event: keep it, ask for secrets, wake the reconciler."""
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.credentials import LeaseObservedV1
@@ -25,16 +26,17 @@ class Handlers:
         """Keep the wish; in the same transaction ask for the secrets of what is to run."""
         waits = wish.wanted == Wanted.RUNNING and wish.spec is not None and wish.spec.secrets
         after = _LEASE_SECONDS if waits else 0.0
-        _, verdict = await self._workloads.accept(session, wish, wake_after=after)
+        row, verdict = await self._workloads.accept(session, wish, wake_after=after)
         if verdict is WishVerdict.ACCEPT and wish.wanted == Wanted.RUNNING:
-            await self._leases.declare(session, wish)
+            await self._leases.declare(session, row, wish)
 
     async def lease_observed(self, session: AsyncSession, fact: LeaseObservedV1) -> None:
         """Keep the answer and let the workload that waits for it go on."""
         if fact.declarer is not ServiceName.PROVISIONER:
             return
-        workload_id = await self._leases.take(session, fact)
-        row = None if workload_id is None else await self._workloads.get(session, workload_id)
+        if not await self._leases.take(session, fact):
+            return
+        waiting = select(Workload).where(col(Workload.lease_id) == fact.id).with_for_update()
+        row = (await session.exec(waiting)).one_or_none()
         if row is not None:
             self._workloads.wake(session, row)
-            session.add(row)

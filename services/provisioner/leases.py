@@ -1,8 +1,9 @@
-"""Leases: how a revision of a workload comes to its secret values.
+"""How a revision of a workload comes to its secret values.
 
-One lease for each revision that reads secrets, declared in the transaction that accepts the wish
-and declared absent when the revision's pods are gone. The values stay sealed in the newest fact
-of the lease and are opened only to make a pod, so a crashed pod starts again without the store.
+What its declarer derived for it came sealed in the wish. For what the secrets service keeps there
+is one lease a revision, declared in the transaction that accepts the wish and declared absent when
+the revision's pods are gone. All values stay sealed, in the wish and in the newest fact of the
+lease, and are opened only to make a pod, so a crashed pod starts again without the store.
 """
 
 import json
@@ -10,7 +11,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.credentials import (
@@ -24,7 +24,7 @@ from cassini.contracts.workloads import WorkloadDeclaredV1
 from cassini.runtime.declarations import Declarations
 from cassini.runtime.errors import GiveUp
 from cassini.runtime.sealing import Opener
-from services.provisioner.models import WorkloadLease
+from services.provisioner.models import Workload
 
 _NOUN = "lease"
 _NAMESPACE = uuid.UUID("5f0d3a53-6a0c-4a8e-9a52-0d6d5b8f2c11")
@@ -37,9 +37,8 @@ def lease_id(workload_id: str, revision: int) -> str:
 
 @dataclass(frozen=True)
 class LeaseView:
-    """What is known of a workload's leases."""
+    """What is known of the lease of a wish."""
 
-    revisions: frozenset[int]
     waiting_for: tuple[str, ...] = ()
     """Variables whose values are not here yet."""
     granted: LeaseObservedV1 | None = None
@@ -52,8 +51,8 @@ class Leases:
         self._declarations = declarations
         self._opener = opener
 
-    async def declare(self, session: AsyncSession, wish: WorkloadDeclaredV1) -> None:
-        """Ask for the values a wish names, unless they are asked for already."""
+    async def declare(self, session: AsyncSession, row: Workload, wish: WorkloadDeclaredV1) -> None:
+        """Ask for the values a row's new wish names, unless they are asked for already."""
         least: dict[str, int] = {}
         for each in wish.spec.secrets if wish.spec else ():
             least[each.credential_id] = max(
@@ -66,27 +65,24 @@ class Leases:
             for name, generation in sorted(least.items())
         )
         lease = lease_id(wish.id, wish.revision)
-        await session.merge(WorkloadLease(id=lease, workload_id=wish.id, revision=wish.revision))
-        last = await self._declarations.wish(session, _NOUN, lease)
-        if not isinstance(last, LeaseDeclaredV1) or (last.wanted, last.credentials) != (
-            Wanted.PRESENT,
-            asked,
-        ):
-            await self._declare(session, lease, asked)
+        if wish.revision in row.leases:
+            last = await self._declarations.wish(session, _NOUN, lease)
+            if isinstance(last, LeaseDeclaredV1) and last.credentials == asked:
+                return
+        row.leases, row.lease_id = sorted({*row.leases, wish.revision}), lease
+        await self._declare(session, lease, asked)
 
     async def release(
-        self, session: AsyncSession, workload_id: str, revisions: frozenset[int]
+        self, session: AsyncSession, row: Workload, revisions: frozenset[int]
     ) -> None:
         """Give back the leases of revisions that are gone."""
-        for revision in sorted(revisions):
-            lease = lease_id(workload_id, revision)
-            row = await session.get(WorkloadLease, lease)
-            if row is not None:
-                await session.delete(row)
-                await self._declare(session, lease, None)
+        for revision in sorted(revisions.intersection(row.leases)):
+            await self._declare(session, lease_id(row.id, revision), None)
+        if revisions:
+            row.leases = [revision for revision in row.leases if revision not in revisions]
 
-    async def take(self, session: AsyncSession, fact: LeaseObservedV1) -> str | None:
-        """Take in a fact; returns the workload to look at, if any.
+    async def take(self, session: AsyncSession, fact: LeaseObservedV1) -> bool:
+        """Take in a fact; returns whether the workload that it is for should look at it.
 
         A grant that comes without values is a repetition of an answer that was lost: the lease
         is declared once more, which is answered with the values.
@@ -101,42 +97,46 @@ class Leases:
             )
             await self._declarations.declare_stray(session, fact, wish)
         if not verdict.keep:
-            return None
+            return False
         if fact.status is LeaseStatus.GRANTED and fact.sealed is None:
             last = await self._declarations.wish(session, _NOUN, fact.id)
             if isinstance(last, LeaseDeclaredV1) and last.wanted == Wanted.PRESENT:
                 await self._declare(session, fact.id, last.credentials)
-        row = await session.get(WorkloadLease, fact.id)
-        return None if row is None else row.workload_id
+        return True
 
-    async def look(
-        self, session: AsyncSession, workload_id: str, wish: WorkloadDeclaredV1 | None
-    ) -> LeaseView:
+    async def look(self, session: AsyncSession, wish: WorkloadDeclaredV1 | None) -> LeaseView:
         """Return what is known for a workload's wish."""
-        query = select(WorkloadLease.revision).where(col(WorkloadLease.workload_id) == workload_id)
-        revisions = frozenset((await session.exec(query)).all())
         if wish is None or wish.spec is None or not wish.spec.secrets:
-            return LeaseView(revisions)
+            return LeaseView()
         lease = lease_id(wish.id, wish.revision)
-        last = await self._declarations.wish(session, _NOUN, lease)
-        fact = await self._declarations.fact(session, _NOUN, lease)
+        last, fact = await self._declarations.both(session, _NOUN, lease)
         current = last is not None and fact is not None and fact.generation >= last.generation
         if not current or not isinstance(fact, LeaseObservedV1):
-            return LeaseView(revisions, tuple(each.variable for each in wish.spec.secrets))
+            return LeaseView(tuple(each.variable for each in wish.spec.secrets))
         if fact.status is LeaseStatus.GRANTED and fact.sealed is not None:
-            return LeaseView(revisions, (), fact)
+            return LeaseView((), fact)
         missing = set(fact.waiting_for) or {each.credential_id for each in wish.spec.secrets}
         names = (each.variable for each in wish.spec.secrets if each.credential_id in missing)
-        return LeaseView(revisions, tuple(names))
+        return LeaseView(tuple(names))
 
-    def open(self, view: LeaseView, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the values of variables (variable -> credential id); keep them nowhere.
+    def open(
+        self, wish: WorkloadDeclaredV1, view: LeaseView, variables: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the values of variables (variable -> credential id), and those the wish brought.
+
+        They are to be kept nowhere.
 
         Raises:
-            GiveUp: the answer cannot be opened or lacks a value.
+            GiveUp: something cannot be opened, or a value is missing.
         """
-        if not variables:
-            return {}
+        lent = self._lent(view, variables) if variables else {}
+        if wish.sealed is None:
+            return lent
+        text = self._opener.open(wish.sealed, resource_id=wish.id, generation=wish.generation)
+        came: dict[str, str] = json.loads(text)
+        return lent | came
+
+    def _lent(self, view: LeaseView, variables: Mapping[str, str]) -> dict[str, str]:
         fact = view.granted
         if fact is None or fact.sealed is None:
             raise GiveUp("a pod was to be made without its secrets", reason="SecretsMissing")

@@ -1,4 +1,4 @@
-"""The provisioner's tables: what is to run, what it reads secrets by, and what it can do."""
+"""The provisioner's tables: what is to run, and what it can do."""
 
 from typing import Any
 
@@ -17,6 +17,10 @@ class Workload(OwnedRow, ProvisionerTable, table=True):
 
     observed: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """The state of ``state.py``: attempts meant to exist, failures counted, verdicts given."""
+    leases: list[int] = Field(default_factory=list, sa_type=JSON)
+    """The revisions that hold a lease."""
+    lease_id: str | None = Field(default=None, max_length=32, index=True)
+    """The lease of the newest of them."""
 
     def state(self) -> State:
         """Return what was known at the end of the last step."""
@@ -25,16 +29,6 @@ class Workload(OwnedRow, ProvisionerTable, table=True):
     def keep(self, state: State) -> None:
         """Take over what is known now."""
         self.observed = state.model_dump(mode="json")
-
-
-class WorkloadLease(ProvisionerTable, table=True):
-    """Which revision of which workload reads its secrets by which lease."""
-
-    __tablename__ = "workload_lease"
-
-    id: str = Field(primary_key=True, max_length=32)
-    workload_id: str = Field(max_length=32, index=True)
-    revision: int
 
 
 class BackendRow(OwnedRow, ProvisionerTable, table=True):

@@ -46,7 +46,7 @@ class WorkloadSteps:
         """Take one step."""
         row, wish = claim.row, _wish_of(claim.row)
         async with self._database.read() as session:
-            lease = await self._leases.look(session, row.id, wish)
+            lease = await self._leases.look(session, wish)
         pods = await in_time(self._backend.list_pods(row.id))
         decision = decide(
             Situation(
@@ -55,7 +55,7 @@ class WorkloadSteps:
                 pods=pods,
                 now=self._clock.now(),
                 waiting_for=lease.waiting_for,
-                leases=lease.revisions,
+                leases=frozenset(row.leases),
                 tombstone=row.tombstone,
             )
         )
@@ -99,7 +99,7 @@ class WorkloadSteps:
                 row.generation, row.wish, row.wish_digest = 0, None, ""
                 observe_under(session, row, 0, "")
             await self._workloads.observe(session, row, **vars(decision.seen))
-            await self._leases.release(session, row.id, decision.released)
+            await self._leases.release(session, row, decision.released)
         return True
 
     async def _act(
@@ -125,7 +125,7 @@ class WorkloadSteps:
                 plan = plan_pod(wish, name.rank, name.attempt)
             except InvalidSpec as error:
                 raise GiveUp(str(error), reason="InvalidSpec") from error
-            secrets = self._leases.open(lease, plan.secret_variables)
+            secrets = self._leases.open(wish, lease, plan.secret_variables)
             await in_time(backend.create(plan, secrets))
 
 

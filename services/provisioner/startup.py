@@ -7,10 +7,11 @@ and ends the script with its exit code. All text of users arrives quoted.
 The script takes from its environment: ``HOME``, ``PORT``, ``CASSINI_IMAGE`` (the environment the
 image is), ``CASSINI_OVERLAY`` (the pod's own environment, made here), ``CASSINI_REPORT``, and,
 where the backend has them, ``CASSINI_LISTEN`` (the address to listen on, else loopback) and
-``CASSINI_RUNTIME`` (a private directory in memory).
+``XDG_RUNTIME_DIR`` (a private directory in memory).
 
-The overlay is a virtual environment made by hand, in milliseconds: its Python is the image's, a
-``.pth`` file adds the image's packages after its own.
+The overlay is a virtual environment made by hand: its Python is the image's, a ``.pth`` file adds
+the image's packages after its own. All this stands before the main command of every start, and
+what a shell calls costs it a millisecond or two each, so it does what it can by itself.
 """
 
 import posixpath
@@ -30,8 +31,16 @@ _PROLOGUE = r"""# Prepares the pod, reports each step, then becomes the main com
 umask 022
 : "${HOME:?}" "${PORT:?}" "${CASSINI_IMAGE:?}" "${CASSINI_OVERLAY:?}" "${CASSINI_REPORT:?}"
 
+# The clock is asked once; from there on the time is read off the machine's uptime.
+up=0
+read -r up _ </proc/uptime
+epoch=$(($(date +%s) - ${up%%.*}))
+
 say() { printf 'cassini: %s\n' "$1"; }
-report() { printf '%s %s\n' "$(date +%s)" "$1" >>"$CASSINI_REPORT"; }
+report() {
+    read -r up _ </proc/uptime
+    printf '%s %s\n' "$((epoch + ${up%%.*}))" "$1" >>"$CASSINI_REPORT"
+}
 step() {
     say "$2"
     report "$1 begin"
@@ -55,30 +64,35 @@ make_overlay() {
     fi
     version=${packages%/site-packages}
     version=${version##*/}
-    mkdir -p -- "$CASSINI_OVERLAY/bin" "$CASSINI_OVERLAY/lib/$version/site-packages" || return
-    interpreter=$(readlink -f -- "$CASSINI_IMAGE/bin/python") || return
-    ln -sfn -- "$interpreter" "$CASSINI_OVERLAY/bin/python" || return
-    ln -sfn -- python "$CASSINI_OVERLAY/bin/python3" || return
-    ln -sfn -- "$CASSINI_IMAGE" "$CASSINI_OVERLAY/image" || return
-    ln -sfn -- lib "$CASSINI_OVERLAY/lib64" || return
+    mkdir -p -- "$CASSINI_OVERLAY/bin" "$CASSINI_OVERLAY/lib/$version/site-packages" "$@" || return
+    ln -sf -- "$CASSINI_IMAGE/bin/python" "$CASSINI_IMAGE/bin/python3" "$CASSINI_OVERLAY/bin" ||
+        return
     {
         if [ -f "$CASSINI_IMAGE/pyvenv.cfg" ]; then
-            grep -E '^(home|version|version_info|implementation) *=' "$CASSINI_IMAGE/pyvenv.cfg"
+            while IFS= read -r line; do
+                case $line in
+                home[\ =]* | version[\ =]* | version_info[\ =]* | implementation[\ =]*)
+                    printf '%s\n' "$line" ;;
+                esac
+            done <"$CASSINI_IMAGE/pyvenv.cfg"
         else
             printf 'home = %s\n' "$CASSINI_IMAGE/bin"
         fi
         printf 'include-system-site-packages = false\n'
     } >"$CASSINI_OVERLAY/pyvenv.cfg" || return
-    printf '%s%s\n' 'import os, site, sys; site.addsitedir(os.path.join(os.path.realpath(' \
-        "os.path.join(sys.prefix, 'image')), 'lib', '$version', 'site-packages'))" \
+    # The image is where the link to its Python leads.
+    printf '%s%s%s\n' 'import os, site, sys; site.addsitedir(os.path.join(os.path.dirname(' \
+        "os.path.dirname(os.readlink(os.path.join(sys.prefix, 'bin', 'python')))), " \
+        "'lib', '$version', 'site-packages'))" \
         >"$CASSINI_OVERLAY/lib/$version/site-packages/cassini-image.pth" || return
-    printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -m pip "$@"' >"$CASSINI_OVERLAY/bin/pip" ||
-        return
-    chmod 755 "$CASSINI_OVERLAY/bin/pip" || return
-    ln -sfn -- pip "$CASSINI_OVERLAY/bin/pip3" || return
+    for pip in "$CASSINI_OVERLAY/bin/pip" "$CASSINI_OVERLAY/bin/pip3"; do
+        printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -m pip "$@"' >"$pip" || return
+    done
+    chmod 755 "$CASSINI_OVERLAY/bin/pip" "$CASSINI_OVERLAY/bin/pip3" || return
     VIRTUAL_ENV=$CASSINI_OVERLAY
     PATH=$CASSINI_OVERLAY/bin:$CASSINI_IMAGE/bin:${PATH:-/usr/local/bin:/usr/bin:/bin}
-    SHELL=$(command -v bash || command -v sh)
+    SHELL=/bin/bash
+    [ -x "$SHELL" ] || SHELL=$(command -v bash || command -v sh)
     export VIRTUAL_ENV PATH SHELL
     unset PYTHONHOME
 }
@@ -86,9 +100,8 @@ make_overlay() {
 
 _DIRECTORIES = """
 make_directories() {
-    make_overlay || return
-%(preparation)s    mkdir -p -- "$HOME" %(working)s || return
-    cd -- %(working)s
+    make_overlay %(directories)s || return
+%(preparation)s    cd -- %(working)s
 }
 step directories 'making the directories and the environment' make_directories \\
     'The directories cannot be made' \\
@@ -190,8 +203,7 @@ def build_script(spec: WorkloadSpec, kind: KindPlan) -> str:
     parts = [
         _PROLOGUE,
         _OVERLAY,
-        _DIRECTORIES
-        % {"preparation": kind.preparation, "working": home_path(spec.working_directory)},
+        _directories(spec, kind),
         _files(spec.config_files),
         _packages(spec.extra_packages),
     ]
@@ -207,6 +219,16 @@ def build_script(spec: WorkloadSpec, kind: KindPlan) -> str:
             f"together (more than {MAX_SCRIPT_BYTES} bytes): keep long files in the home directory."
         )
     return script
+
+
+def _directories(spec: WorkloadSpec, kind: KindPlan) -> str:
+    working = home_path(spec.working_directory)
+    directories = " ".join(dict.fromkeys(('"$HOME"', working, *kind.directories)))
+    return _DIRECTORIES % {
+        "directories": directories,
+        "preparation": kind.preparation,
+        "working": working,
+    }
 
 
 def home_path(path: str) -> str:

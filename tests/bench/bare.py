@@ -13,6 +13,7 @@ START_SECONDS = 120.0
 FLAGS = (
     "--no-browser",
     "--allow-root",
+    "--LabApp.extension_manager=readonly",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )

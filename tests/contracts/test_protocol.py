@@ -143,6 +143,10 @@ def test_the_digest_tells_wishes_apart_by_everything_but_sealed_texts():
 
     assert credential("x").digest() == credential("y").digest() == credential(None).digest()
     assert credential("x").digest() != credential("x", "v2").digest()
+    stopped = WorkloadDeclaredV1(
+        id=ID, declarer=ServiceName.API, generation=1, revision=1, wanted=Wanted.STOPPED
+    )
+    assert stopped.digest() == stopped.model_copy(update={"sealed": "x"}).digest()
     assert wish(1).digest() != wish(2).digest()
     assert wish(1).digest() != wish(1, "two").digest()
 

@@ -6,7 +6,7 @@ from cassini.contracts.workloads import WorkloadStatus
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.base import EndReason
 from services.provisioner.plan import PodName
-from tests.provisioner.wishes import WORKLOAD, make_wish
+from tests.provisioner.wishes import WORKLOAD, make_spec, make_wish
 from tests.provisioner.world import SECRET, open_world
 
 
@@ -59,6 +59,33 @@ async def test_no_secret_value_stands_in_the_rows_or_facts(world):
     await world.settle_wish(make_wish())
     row = await world.row()
     assert SECRET not in f"{row.wish}{row.fact}{row.observed}"
+
+
+async def test_what_came_sealed_in_the_wish_joins_the_lent_values_and_stays_sealed(world):
+    await world.settle_wish(make_wish(sealed=world.sealed({"JUPYTER_TOKEN": "derived-value"})))
+    assert world.backend.secrets[pod()] == {
+        "SATURN_TOKEN": SECRET,
+        "JUPYTER_TOKEN": "derived-value",
+    }
+    row = await world.row()
+    assert "derived-value" not in f"{row.wish}{row.fact}{row.observed}"
+
+
+async def test_a_wish_that_brings_all_its_values_asks_for_no_lease(world):
+    sealed = world.sealed({"JUPYTER_TOKEN": "derived-value"})
+    await world.settle_wish(make_wish(spec=make_spec(secrets=()), generation=4, sealed=sealed))
+    assert world.asked_for() == []
+    assert world.backend.secrets[pod()] == {"JUPYTER_TOKEN": "derived-value"}
+
+
+@pytest.mark.parametrize(
+    "meant_for", [{"resource_id": "d" * 32}, {"generation": 2}], ids=["another id", "a later wish"]
+)
+async def test_what_was_sealed_for_something_else_is_refused_for_good(world, meant_for):
+    await world.settle_wish(make_wish(sealed=world.sealed({"A": "derived-value"}, **meant_for)))
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "SealedTextRefused")
+    assert world.backend.created == []
+    assert "derived-value" not in (await world.fact()).model_dump_json()
 
 
 async def test_waiting_for_secrets_is_pending_and_names_the_variables(world):

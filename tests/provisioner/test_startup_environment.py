@@ -81,7 +81,7 @@ def test_runtime_directory_is_in_memory_and_private(tree):
     old.mkdir(exist_ok=True)
     try:
         done = tree.run(
-            extra={"CASSINI_RUNTIME": ""}, command='printf "\\n%s" "$JUPYTER_RUNTIME_DIR"'
+            extra={"XDG_RUNTIME_DIR": ""}, command='printf "\\n%s" "$JUPYTER_RUNTIME_DIR"'
         )
         runtime = Path(done.stdout.splitlines()[-1])
         assert runtime.parent.parent == shm

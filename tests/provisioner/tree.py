@@ -33,6 +33,8 @@ class Tree:
         (self.image / "bin").mkdir()
         interpreter = Path(sys.executable).resolve()
         (self.image / "bin" / "python").symlink_to(interpreter)
+        (self.image / "bin" / "python3").symlink_to("python")
+        self.runtime.mkdir()
         (self.image / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\nprompt = x\n")
         self.environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -41,7 +43,7 @@ class Tree:
             "CASSINI_IMAGE": str(self.image),
             "CASSINI_OVERLAY": str(self.overlay),
             "CASSINI_REPORT": str(self.report),
-            "CASSINI_RUNTIME": str(self.runtime),
+            "XDG_RUNTIME_DIR": str(self.runtime),
         }
 
     def run(self, *, shell="/bin/sh", extra=None, **changes) -> subprocess.CompletedProcess[str]:

@@ -159,6 +159,15 @@ class World:
         }
         return LeaseObservedV1(**(fact | changes))
 
+    def sealed(self, values: dict[str, str], *, resource_id: str = WORKLOAD, generation: int = 1):
+        """Return values as the API seals them into a wish."""
+        return self._keys.sealer().seal(
+            json.dumps(values),
+            reader=ServiceName.PROVISIONER,
+            resource_id=resource_id,
+            generation=generation,
+        )
+
     async def row(self, workload_id: str = WORKLOAD) -> Workload | None:
         """Return the row of a workload."""
         async with self._database.read() as session:

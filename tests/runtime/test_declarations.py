@@ -13,6 +13,7 @@ from cassini.contracts.credentials import (
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.protocol import OBSERVE_AGAIN_SECONDS, SILENCE_SECONDS
 from cassini.contracts.resources import ServiceName, Wanted
+from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1, WorkloadStatus
 from tests.runtime.things import ID, OTHER_ID, fact, wish
 
 
@@ -134,6 +135,58 @@ def credential(generation, sealed):
         value_id="v1",
         sealed=sealed,
     )
+
+
+async def test_a_jump_declares_what_its_caller_makes_of_the_wish(stage):
+    async def remake(jumped):
+        return wish(jumped.generation, what=f"of {jumped.generation}")
+
+    await stage.declare("mine")
+    await stage.send_all()
+    async with stage.database.write() as session:
+        await stage.declarations.take(session, fact(7, 1, digest="lost"), remake=remake)
+
+    (said,) = await stage.send_all()
+    assert said == wish(8, what="of 8").stamped()
+    assert (await stage.declaration()).wish_digest == said.wish_digest
+
+
+async def test_the_wish_before_is_told_to_who_makes_the_next(stage):
+    seen = []
+    first = await stage.declare("one")
+    async with stage.database.write() as session:
+        await stage.declarations.declare(
+            session, "image", ID, lambda n: seen.append(n.last) or wish(n.generation)
+        )
+
+    assert seen == [first]
+
+
+async def test_a_wishs_sealed_text_stays_in_it_where_it_is_not_to_be_dropped(stage):
+    def workload(numbers):
+        return WorkloadDeclaredV1(
+            id=ID,
+            declarer=ServiceName.API,
+            generation=numbers.generation,
+            revision=numbers.revision,
+            wanted=Wanted.STOPPED,
+            sealed="c2VhbGVk",
+        )
+
+    async with stage.database.write() as session:
+        said = await stage.declarations.declare(session, "workload", ID, workload)
+    seen = WorkloadObservedV1(
+        id=ID,
+        declarer=ServiceName.API,
+        generation=1,
+        sequence=1,
+        wish_digest=said.wish_digest,
+        status=WorkloadStatus.STOPPED,
+        revision=0,
+    )
+    assert (await stage.take(seen)).keep
+    async with stage.database.read() as session:
+        assert await stage.declarations.both(session, "workload", ID) == (said, seen)
 
 
 async def test_a_sealed_text_stays_until_its_generation_is_observed(stage):

@@ -14,11 +14,20 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.system.platform import until
+from tests.system.waiting import until
 
 CHROMIUM = Path("/usr/bin/chromium")
 ANSWER_SECONDS = 60.0
 WIDTH, HEIGHT = 1200, 720
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-proxy-server",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+)
 _LISTENING = "DevTools listening on "
 
 
@@ -55,6 +64,16 @@ class Page:
         self.wait_for(f"document.querySelector({json.dumps(selector)}) != null")
         self.read(f"document.querySelector({json.dumps(selector)}).click()")
 
+    def type(self, text: str) -> None:
+        """Put a text where the cursor is."""
+        self._call("Input.insertText", text=text)
+
+    def press_shift_enter(self) -> None:
+        """Press the keys that run a cell."""
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "modifiers": 8}
+        for kind in ("rawKeyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, **key)
+
     def screenshot(self, path: Path) -> None:
         """Save what is seen as PNG."""
         shot = self._call("Page.captureScreenshot", format="png", optimizeForSpeed=False)
@@ -80,9 +99,7 @@ def browser(folder: Path) -> Iterator[Page]:
     output = folder / "chromium.log"
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
-            + ["--disable-dev-shm-usage", "--remote-debugging-port=0", "--no-first-run"]
-            + [f"--user-data-dir={folder / 'profile'}", "about:blank"],
+            [CHROMIUM, *_FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

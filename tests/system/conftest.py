@@ -13,14 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.platform import (
-    FIRST_START_SECONDS,
-    START_SECONDS,
-    Home,
-    Platform,
-    fresh_home,
-    until,
-)
+from tests.system.platform import FIRST_START_SECONDS, START_SECONDS, Home, Platform, fresh_home
+from tests.system.waiting import until
 
 Up = Callable[..., Platform]
 

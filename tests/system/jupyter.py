@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from websockets.sync.client import connect
 
-from tests.system.platform import UNKEPT
+from tests.system.client import UNKEPT
 
 CELL_SECONDS = 90.0
 

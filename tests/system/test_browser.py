@@ -13,6 +13,8 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
+CELL = "import pandas as pd\n\npd.DataFrame({'n': range(5), 'squared': [n * n for n in range(5)]})"
+
 
 @pytest.fixture
 def page(tmp_path):
@@ -52,8 +54,11 @@ def test_from_the_sign_in_link_to_jupyterlab(page, platform, tmp_path):
     assert client.show(workspace)["url"].startswith(page.read("location.origin"))
     assert "token" not in page.read("location.href")
     page.click(".jp-LauncherCard[data-category='Notebook']")
-    page.wait_for("document.querySelector('.jp-Notebook .jp-CodeCell') != null")
-    page.wait_for("document.querySelector('[data-status=idle]') != null")
+    page.wait_for("document.querySelector('#jp-main-statusbar').innerText.includes(') | Idle')")
+    page.wait_for("document.activeElement.closest('.jp-CodeCell') != null")
+    page.type(CELL)
+    page.press_shift_enter()
+    page.wait_for("document.querySelector('.jp-NotebookPanel .jp-OutputArea table') != null")
     page.screenshot(tmp_path / "jupyterlab.png")
     for each in (workspace, idle):
         client.delete(each)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.system.platform import READY, SIGN_IN, Client, run_cassini
+from tests.system.client import Client
+from tests.system.platform import READY, SIGN_IN, run_cassini
 
 COMMANDS = ("up", "admin", "admin token", "admin sign-in-link", "admin user", "admin user add")
 

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from tests.system.platform import alive, until
+from tests.system.platform import alive
+from tests.system.waiting import until
 
 pytestmark = [
     pytest.mark.jupyter,
@@ -46,9 +47,7 @@ def client(platform):
         pytest.param(STOPS_JUPYTERLAB, "Crashed", "cassini: starting", id="main command"),
     ],
 )
-def test_a_failure_of_their_own_is_an_error_with_its_reason(
-    platform, client, fields, reason, said
-):
+def test_a_failure_of_their_own_is_an_error_with_its_reason(platform, client, fields, reason, said):
     workspace = client.create("fails", **fields)
     client.do("start", workspace)
     shown = client.wait_for(workspace, "error")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.system.jupyter import Lab
-from tests.system.platform import until
+from tests.system.waiting import until
 
 pytestmark = [
     pytest.mark.jupyter,
@@ -125,7 +125,7 @@ def test_the_token_inside_is_for_this_workspace_only(client, workspace, lab, ker
         print(ask("POST", "/api/workspaces", b'{{"name": "third"}}'))
         print(ask("POST", "/api/tokens", b'{{}}'))
     """
-    assert "200 404 404 403 403".split() == lab.run(_dedent(code), kernel).split()
+    assert ["200", "404", "404", "403", "403"] == lab.run(_dedent(code), kernel).split()
     assert "stopped" == client.show(other)["status"]
     client.delete(other)
 

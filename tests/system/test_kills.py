@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.system.jupyter import Lab
-from tests.system.platform import until
+from tests.system.waiting import until
 
 pytestmark = [
     pytest.mark.jupyter,
@@ -24,13 +24,13 @@ def test_servers_outlive_a_killed_platform_and_are_adopted(up):
     lab = Lab(client.link(workspace))
     kernel = lab.start_kernel()
     lab.run("kept = 42", kernel)
-    before = platform.home.processes(workspace)
+    before = _lasting(platform.home, workspace)
     platform.end(signal.SIGKILL)
-    assert before == platform.home.processes(workspace)
+    assert before == _lasting(platform.home, workspace)
 
     platform = up(port=platform.port)
     assert "running" == client.show(workspace)["status"]
-    assert before == platform.home.processes(workspace)
+    assert before == _lasting(platform.home, workspace)
     assert lab.token == client.link(workspace).params["token"]
     assert "42" == lab.run("print(kept)", kernel).strip()
     assert {"1"} == _attempts(client, workspace)
@@ -111,13 +111,13 @@ def test_ctrl_c_ends_the_platform_soon_and_servers_go_on(up):
     client = platform.client()
     workspace = client.create("goes-on")
     client.start(workspace)
-    before = platform.home.processes(workspace)
+    before = _lasting(platform.home, workspace)
     began = time.monotonic()
     assert 0 == platform.end(signal.SIGINT)
     assert time.monotonic() - began < 10
     assert "Stopping; servers go on running" in platform.out.read_text().splitlines()[-1]
     assert "Traceback" not in platform.err.read_text()
-    assert before == platform.home.processes()
+    assert before == _lasting(platform.home, workspace)
 
 
 def test_stop_workloads_ends_servers_and_keeps_the_wish(up):
@@ -138,6 +138,13 @@ def test_a_first_build_that_is_stopped_ends_at_once_and_goes_on_at_the_next_star
     assert 0 == first_start.exit_code
     assert {} == first_start.left
     assert first_start.seconds < 10
+
+
+def _lasting(home, workspace):
+    """Return what must go on; JupyterLab starts and ends helpers of its own beside it."""
+    keepers, servers = home.keepers(workspace), home.servers(workspace)
+    assert (1, 1) == (len(keepers), len(servers))
+    return keepers, servers
 
 
 def _attempts(client, workspace):

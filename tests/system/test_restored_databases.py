@@ -40,7 +40,6 @@ def ground(server):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("restored")
 @pytest.mark.parametrize("what", PUT_BACK, ids="-and-".join)
 def test_an_older_copy_of_one_database_is_put_back(server, ground, what):
     seed = int(os.environ.get("CASSINI_TEST_SEED", random.randrange(10**9)))

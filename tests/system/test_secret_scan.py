@@ -9,12 +9,14 @@ and in base64 at each of the three places it can begin at.
 import base64
 import json
 import subprocess
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from tests.system.client import Client
 from tests.system.jupyter import Lab
-from tests.system.platform import SIGN_IN, Client
+from tests.system.platform import SIGN_IN
 
 pytestmark = [
     pytest.mark.jupyter,
@@ -24,6 +26,7 @@ pytestmark = [
 
 PASSWORD = "planted+password/7f3a é"
 LONG_PASSWORD = "planted&second password/41c8"
+GREP = ("grep", "--recursive", "--text", "--fixed-strings", "--files-with-matches")
 BUILT = ("images", "package-cache")
 """Large, and looked through once, at the end."""
 
@@ -56,9 +59,7 @@ class Planted:
         """Note the files that hold a value. grep takes the patterns as a file and is quick."""
         patterns = b"\n".join(self.patterns())
         listed = subprocess.run(
-            ["grep", "--recursive", "--text", "--fixed-strings", "--files-with-matches"]
-            + [f"--exclude-dir={name}" for name in but]
-            + ["--file=-", "--", folder],
+            [*GREP, *(f"--exclude-dir={name}" for name in but), "--file=-", "--", folder],
             input=patterns,
             capture_output=True,
             check=False,
@@ -66,8 +67,7 @@ class Planted:
         # 2: a file went while it was read, or is a socket
         assert listed.returncode in (0, 1, 2), listed.stderr
         for path in listed.stdout.decode().splitlines():
-            with open(path, "rb") as file:
-                self.search(path, file.read())
+            self.search(path, Path(path).read_bytes())
 
 
 def _forms(value):

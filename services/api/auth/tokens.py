@@ -85,29 +85,6 @@ async def revoke_resource_tokens(session: AsyncSession, resource_id: str, *, now
     )
 
 
-async def rotate_resource_token(
-    session: AsyncSession,
-    keys: ApiKeys,
-    *,
-    now: float,
-    user_id: str,
-    owner_id: str,
-    resource_id: str,
-    resource_type: str,
-) -> tuple[str, str]:
-    """End a resource's tokens and make a new one; returns its id and its text."""
-    await revoke_resource_tokens(session, resource_id, now=now)
-    return await mint_resource_token(
-        session,
-        keys,
-        now=now,
-        user_id=user_id,
-        owner_id=owner_id,
-        resource_id=resource_id,
-        resource_type=resource_type,
-    )
-
-
 def token_id_of(text: str, keys: ApiKeys, *, now: float) -> str:
     """Return the id of the row that a token names, once its signature and expiry are right.
 

@@ -1,17 +1,12 @@
-"""Declaring the credentials that the platform makes itself.
+"""Declaring the credentials that the platform makes itself: each resource's token.
 
 Starts are not held for ``credential.observed``: the wish of the workload names the generation of
 each credential that was declared in the same transaction, and a lease is granted only when the
 store has at least that one, so a value that is late delays the start and is never the old one.
 """
 
-import hashlib
-import hmac
-from collections.abc import Sequence
-
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import SelectOfScalar
 
 from cassini.contracts.credentials import CredentialDeclaredV1
 from cassini.contracts.resources import ServiceName, Wanted, new_id
@@ -19,13 +14,9 @@ from cassini.contracts.workloads import SecretVariable
 from cassini.runtime.declarations import Numbers
 from services.api.auth.tokens import mint_resource_token
 from services.api.context import ApiContext
-from services.api.credentials.models import PlatformCredential, Purpose
+from services.api.credentials.models import PlatformCredential
 
-
-def jupyter_token(api: ApiContext, resource_id: str, revision: int) -> str:
-    """Return JupyterLab's token of one revision: whoever has the api's key can derive it again."""
-    text = f"{resource_id}:{revision}".encode()
-    return hmac.new(api.keys.hmac, text, hashlib.sha256).hexdigest()
+_VARIABLE = "SATURN_TOKEN"
 
 
 async def mint_token(
@@ -50,17 +41,13 @@ async def mint_token(
         resource_id=resource_id,
         resource_type=resource_type,
     )
-    await set_value(session, api, resource_id, Purpose.RESOURCE_TOKEN, text)
+    await _set_value(session, api, resource_id, text)
 
 
-async def set_value(
-    session: AsyncSession, api: ApiContext, resource_id: str, purpose: Purpose, value: str
-) -> None:
-    """Declare a value for a resource's credential, which is made on first use."""
-    query = _of_resource(resource_id).where(col(PlatformCredential.purpose) == purpose.value)
-    row = (await session.exec(query)).one_or_none()
+async def _set_value(session: AsyncSession, api: ApiContext, resource_id: str, value: str) -> None:
+    row = await _of_resource(session, resource_id)
     if row is None:
-        row = PlatformCredential(id=new_id(), resource_id=resource_id, purpose=purpose.value)
+        row = PlatformCredential(id=new_id(), resource_id=resource_id)
     credential_id = row.id
 
     def make(numbers: Numbers) -> CredentialDeclaredV1:
@@ -85,13 +72,13 @@ async def set_value(
 
 async def secret_variables(session: AsyncSession, resource_id: str) -> tuple[SecretVariable, ...]:
     """Return what a workload's wish says of its secrets: variables, ids and least generations."""
-    rows = await _rows(session, resource_id)
-    return tuple(
-        SecretVariable(
-            variable=row.purpose, credential_id=row.id, minimum_generation=row.generation
-        )
-        for row in rows
+    row = await _of_resource(session, resource_id)
+    if row is None:
+        return ()
+    secret = SecretVariable(
+        variable=_VARIABLE, credential_id=row.id, minimum_generation=row.generation
     )
+    return (secret,)
 
 
 async def find(session: AsyncSession, credential_id: str) -> PlatformCredential | None:
@@ -99,28 +86,27 @@ async def find(session: AsyncSession, credential_id: str) -> PlatformCredential 
     return await session.get(PlatformCredential, credential_id)
 
 
-async def remove_all(session: AsyncSession, api: ApiContext, resource_id: str) -> None:
-    """Wish all credentials of a resource absent and forget them."""
-    for row in await _rows(session, resource_id):
-        credential_id = row.id
+async def remove(session: AsyncSession, api: ApiContext, resource_id: str) -> None:
+    """Wish a resource's credential absent and forget it."""
+    row = await _of_resource(session, resource_id)
+    if row is None:
+        return
+    credential_id = row.id
+    await api.declarations.declare(
+        session,
+        "credential",
+        credential_id,
+        lambda numbers: CredentialDeclaredV1(
+            id=credential_id,
+            declarer=ServiceName.API,
+            generation=numbers.generation,
+            wanted=Wanted.ABSENT,
+            value_id="",
+        ),
+    )
+    await session.delete(row)
 
-        def make(numbers: Numbers, credential_id: str = credential_id) -> CredentialDeclaredV1:
-            return CredentialDeclaredV1(
-                id=credential_id,
-                declarer=ServiceName.API,
-                generation=numbers.generation,
-                wanted=Wanted.ABSENT,
-                value_id="",
-            )
 
-        await api.declarations.declare(session, "credential", credential_id, make)
-        await session.delete(row)
-
-
-async def _rows(session: AsyncSession, resource_id: str) -> Sequence[PlatformCredential]:
-    return (await session.exec(_of_resource(resource_id))).all()
-
-
-def _of_resource(resource_id: str) -> SelectOfScalar[PlatformCredential]:
+async def _of_resource(session: AsyncSession, resource_id: str) -> PlatformCredential | None:
     query = select(PlatformCredential).where(col(PlatformCredential.resource_id) == resource_id)
-    return query.order_by(col(PlatformCredential.purpose))
+    return (await session.exec(query)).one_or_none()

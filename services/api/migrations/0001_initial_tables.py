@@ -115,15 +115,10 @@ def upgrade() -> None:
         "platform_credential",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("resource_id", sa.String(length=32), nullable=False),
-        sa.Column("purpose", sa.String(length=32), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("resource_id"),
     )
-    with op.batch_alter_table("platform_credential", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_platform_credential_resource_id"), ["resource_id"], unique=False
-        )
-
     op.create_table(
         "workspace",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -321,9 +316,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_workspace_owner_id"))
 
     op.drop_table("workspace")
-    with op.batch_alter_table("platform_credential", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_platform_credential_resource_id"))
-
     op.drop_table("platform_credential")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("outbox_due")

@@ -3,6 +3,8 @@
 Rows are locked in one order everywhere: image version, resource, declaration.
 """
 
+from functools import partial
+
 import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,7 +20,6 @@ from cassini.contracts.workloads import (
 )
 from services.api.context import ApiContext
 from services.api.credentials import wishes as credentials
-from services.api.credentials.models import Purpose
 from services.api.images import wishes as images
 from services.api.images.models import ImageTag
 from services.api.resources.access import lock_workspace
@@ -40,7 +41,8 @@ class Handlers:
         if fact.declarer != ServiceName.API:
             return
         row = await lock_workspace(session, fact.id)
-        verdict = await self._declarations.take(session, fact)
+        renew = partial(self._lifecycle.renewed, session)
+        verdict = await self._declarations.take(session, fact, remake=renew)
         if verdict.unknown:
             await self._stop_stray(session, fact)
             if row is not None:
@@ -63,7 +65,7 @@ class Handlers:
             await self._lifecycle.release(session, tag)
 
     async def credential_observed(self, session: AsyncSession, fact: CredentialObservedV1) -> None:
-        """Make a value anew that the store lost, or that it has a later one of than we know."""
+        """Make a token anew that the store lost, or that it has a later one of than we know."""
         if fact.declarer != ServiceName.API:
             return
         known = await credentials.find(session, fact.id)
@@ -75,8 +77,8 @@ class Handlers:
             return
         lost = fact.status == CredentialStatus.LOST and fact.generation == known.generation
         if verdict.jump or (verdict.keep and lost):
-            log.info("a value is made anew", resource=row.id, purpose=known.purpose)
-            await self._lifecycle.renew_credential(session, row, Purpose(known.purpose))
+            log.info("a token is made anew", resource=row.id)
+            await self._lifecycle.renew_token(session, row)
 
     async def backend_observed(self, session: AsyncSession, fact: BackendObservedV1) -> None:
         """Keep what the backend can do now."""

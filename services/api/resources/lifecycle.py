@@ -2,9 +2,8 @@
 
 Every function works on a row that the caller has locked, in the caller's transaction. A start
 whose image is not built is held: only the target is stored, and the wish is emitted when the
-image is (``release``); a stop clears it. JupyterLab's token belongs to one revision, so its value
-is declared in the transaction of the wish that raises the revision, and the wish asks for that
-generation of it at least.
+image is (``release``); a stop clears it. JupyterLab's token belongs to one revision, so the wish
+that raises the revision carries it (``jupyter.py``).
 """
 
 from typing import Literal
@@ -13,20 +12,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.images import ImageStatus
-from cassini.contracts.resources import ServiceName, Wanted
+from cassini.contracts.resources import Declared, ServiceName, Wanted
 from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1, WorkloadSpec
 from cassini.runtime.declarations import Numbers
 from cassini.runtime.errors import Conflict, Invalid
 from services.api.auth.tokens import revoke_resource_tokens
 from services.api.context import ApiContext
 from services.api.credentials import wishes as credentials
-from services.api.credentials.models import Purpose
 from services.api.images import wishes as images
 from services.api.images.models import ImageTag
 from services.api.people.owners import owners_by_id
-from services.api.resources.backends import offered_sizes
+from services.api.resources.jupyter import with_token
 from services.api.resources.models import Workspace
-from services.api.resources.sizes import Size
 from services.api.resources.specs import workspace_spec
 from services.api.resources.status import (
     ResourceStatus,
@@ -35,6 +32,7 @@ from services.api.resources.status import (
     not_seen,
     state_of,
 )
+from services.api.resources.surroundings import Surroundings, look_around
 
 _STOPPED = Seen(ResourceStatus.STOPPED)
 _Wanted = Literal[Wanted.RUNNING, Wanted.STOPPED, Wanted.ABSENT]
@@ -49,9 +47,11 @@ class Lifecycle:
     async def create(self, session: AsyncSession, row: Workspace) -> None:
         """Give a new resource its token; nothing runs yet, so no workload is wished for."""
         session.add(row)
-        await self.renew_credential(session, row, Purpose.RESOURCE_TOKEN)
+        await self.renew_token(session, row)
 
-    async def start(self, session: AsyncSession, row: Workspace, *, debug_mode: bool) -> None:
+    async def start(
+        self, session: AsyncSession, row: Workspace, around: Surroundings, *, debug_mode: bool
+    ) -> None:
         """Have it run; nothing to do where that is wanted already and nothing failed.
 
         Raises:
@@ -59,29 +59,31 @@ class Lifecycle:
         """
         if row.wants_to_run and row.status != ResourceStatus.ERROR:
             return
-        await self.restart(session, row, debug_mode=debug_mode)
+        await self.restart(session, row, around, debug_mode=debug_mode)
 
-    async def restart(self, session: AsyncSession, row: Workspace, *, debug_mode: bool) -> None:
+    async def restart(
+        self, session: AsyncSession, row: Workspace, around: Surroundings, *, debug_mode: bool
+    ) -> None:
         """Have it run from new processes, made from the row as it is now.
 
         Raises:
             Invalid: its size is not offered any more.
         """
-        size = (await offered_sizes(session)).get(row.instance_size)
+        around.sizes.get(row.instance_size)
         row.debug_mode = debug_mode
-        tag = await session.get_one(ImageTag, row.image_tag_id)
+        tag, _ = around.tags[row.image_tag_id]
         if tag.status == ImageStatus.ERROR:
             await images.declare(session, self._api, tag)
         if tag.status == ImageStatus.BUILT and tag.reference:
-            await self._run(session, row, tag.reference, size)
+            await self._run(session, row, around, tag.reference)
         else:
             row.held = True
             show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
 
-    async def edited(self, session: AsyncSession, row: Workspace) -> None:
+    async def edited(self, session: AsyncSession, row: Workspace, around: Surroundings) -> None:
         """Take an edit in: only a start that is still held is about the row as it is now."""
         if row.held:
-            await self.restart(session, row, debug_mode=row.debug_mode)
+            await self.restart(session, row, around, debug_mode=row.debug_mode)
 
     async def stop(self, session: AsyncSession, row: Workspace) -> None:
         """Have nothing run; nothing to do where that is wanted already."""
@@ -117,13 +119,14 @@ class Lifecycle:
         waiting = select(Workspace).where(
             col(Workspace.held), col(Workspace.image_tag_id) == tag.id
         )
-        sizes = await offered_sizes(session)
-        for row in (await session.exec(waiting.with_for_update())).all():
+        rows = (await session.exec(waiting.with_for_update())).all()
+        around = await look_around(session, rows)
+        for row in rows:
             if tag.status != ImageStatus.BUILT or not tag.reference:
                 show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
                 continue
             try:
-                await self._run(session, row, tag.reference, sizes.get(row.instance_size))
+                await self._run(session, row, around, tag.reference)
             except Invalid as error:
                 show(row, Seen(ResourceStatus.ERROR, "UnknownSize", error.message))
 
@@ -133,7 +136,7 @@ class Lifecycle:
         """Take in the newest fact about a resource."""
         if row.deleted_at is not None:
             if fact.status == "absent" and fact.generation == row.generation:
-                await credentials.remove_all(session, self._api, row.id)
+                await credentials.remove(session, self._api, row.id)
                 await session.delete(row)
             return
         seen = state_of(Wanted(row.wanted or Wanted.STOPPED), row.generation, fact)
@@ -148,17 +151,20 @@ class Lifecycle:
             await self.delete(session, row, allow_active=False)
 
     async def jumped(self, session: AsyncSession, row: Workspace) -> None:
-        """Follow the numbers that a restored database jumped past.
-
-        The revision rose, so what runs gets a token of that revision, and is wished for again.
-        """
+        """Follow the numbers that a restored database jumped past."""
         wish = await self._last_wish(session, row)
-        if wish is None:
-            return
-        row.generation = wish.generation
-        if wish.wanted == Wanted.RUNNING and wish.spec is not None:
-            spec = await self._with_secrets(session, row, wish.spec, wish.revision)
-            await self._wish(session, row, Wanted.RUNNING, spec)
+        if wish is not None:
+            row.generation, row.address = wish.generation, None
+            if wish.wanted == Wanted.RUNNING and not row.held:
+                show(row, not_seen(Wanted.RUNNING))
+
+    async def renewed(self, session: AsyncSession, wish: Declared) -> Declared:
+        """Return a wish whose numbers a jump raised: with its revision's token, and our secrets."""
+        if not isinstance(wish, WorkloadDeclaredV1) or wish.spec is None:
+            return wish
+        secrets = await credentials.secret_variables(session, wish.id)
+        spec = wish.spec.model_copy(update={"secrets": secrets})
+        return with_token(self._api, wish.model_copy(update={"spec": spec}))
 
     async def found_running(self, session: AsyncSession, row: Workspace) -> None:
         """Follow the wish to stop that answered for what a restored database did not know of."""
@@ -167,48 +173,37 @@ class Lifecycle:
             row.generation, row.wanted = wish.generation, Wanted.STOPPED.value
             show(row, not_seen(Wanted.STOPPED))
 
-    async def renew_credential(
-        self, session: AsyncSession, row: Workspace, purpose: Purpose
-    ) -> None:
-        """Declare a value again that the store does not have, or that it has another of."""
-        if purpose is Purpose.RESOURCE_TOKEN:
-            owner = (await owners_by_id(session, {row.owner_id}))[row.owner_id]
-            await credentials.mint_token(
-                session,
-                self._api,
-                resource_id=row.id,
-                resource_type="workspace",
-                owner_id=owner.id,
-                user_id=owner.user_id,
-            )
-        elif (wish := await self._last_wish(session, row)) is not None:
-            value = credentials.jupyter_token(self._api, row.id, wish.revision)
-            await credentials.set_value(session, self._api, row.id, purpose, value)
+    async def renew_token(self, session: AsyncSession, row: Workspace) -> None:
+        """Give a resource a token that the store does not have, or has another of."""
+        owner = (await owners_by_id(session, {row.owner_id}))[row.owner_id]
+        await credentials.mint_token(
+            session,
+            self._api,
+            resource_id=row.id,
+            resource_type="workspace",
+            owner_id=owner.id,
+            user_id=owner.user_id,
+        )
 
-    async def _run(self, session: AsyncSession, row: Workspace, reference: str, size: Size) -> None:
-        """Emit the wish of a new revision."""
-        last = await self._last_wish(session, row)
+    async def _run(
+        self, session: AsyncSession, row: Workspace, around: Surroundings, reference: str
+    ) -> None:
+        """Emit the wish of a new revision.
+
+        Raises:
+            Invalid: its size is not offered any more.
+        """
         spec = workspace_spec(
             row,
-            owner=(await owners_by_id(session, {row.owner_id}))[row.owner_id],
+            owner=around.owners[row.owner_id],
             base_url=self._api.settings.url,
             image=reference,
-            size=size,
-            secrets=(),
+            size=around.sizes.get(row.instance_size),
+            secrets=await credentials.secret_variables(session, row.id),
         )
-        revision = (last.revision if last else 0) + 1
-        spec = await self._with_secrets(session, row, spec, revision)
         row.held = False
         row.started_digest = row.settings_digest()
         await self._wish(session, row, Wanted.RUNNING, spec, new_revision=True)
-
-    async def _with_secrets(
-        self, session: AsyncSession, row: Workspace, spec: WorkloadSpec, revision: int
-    ) -> WorkloadSpec:
-        value = credentials.jupyter_token(self._api, row.id, revision)
-        await credentials.set_value(session, self._api, row.id, Purpose.JUPYTER_TOKEN, value)
-        secrets = await credentials.secret_variables(session, row.id)
-        return spec.model_copy(update={"secrets": secrets})
 
     async def _wish(
         self,
@@ -219,18 +214,16 @@ class Lifecycle:
         *,
         new_revision: bool = False,
     ) -> None:
-        last = await self._last_wish(session, row)
-        snapshot = spec or (last.spec if last and wanted != Wanted.ABSENT else None)
-
         def make(numbers: Numbers) -> WorkloadDeclaredV1:
-            return WorkloadDeclaredV1(
+            wish = WorkloadDeclaredV1(
                 id=row.id,
                 declarer=ServiceName.API,
                 generation=numbers.generation,
                 revision=numbers.revision,
                 wanted=wanted,
-                spec=snapshot,
+                spec=spec or (None if wanted == Wanted.ABSENT else _snapshot(numbers.last)),
             )
+            return with_token(self._api, wish)
 
         wish = await self._api.declarations.declare(
             session, "workload", row.id, make, new_revision=new_revision
@@ -248,6 +241,10 @@ class Lifecycle:
 def show(row: Workspace, seen: Seen) -> None:
     """Write a state into a row."""
     row.status, row.reason, row.message = seen.status.value, seen.reason, seen.message
+
+
+def _snapshot(wish: Declared | None) -> WorkloadSpec | None:
+    return wish.spec if isinstance(wish, WorkloadDeclaredV1) else None
 
 
 def _address(fact: WorkloadObservedV1) -> str | None:

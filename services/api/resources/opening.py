@@ -9,7 +9,7 @@ from cassini.contracts.workloads import WorkloadDeclaredV1
 from cassini.runtime.errors import Conflict
 from services.api.auth.caller import Caller
 from services.api.context import ApiContext, WorkspaceLink
-from services.api.credentials.wishes import jupyter_token
+from services.api.resources.jupyter import jupyter_token
 from services.api.resources.models import Workspace
 from services.api.resources.status import ResourceStatus
 

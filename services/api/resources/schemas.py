@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from services.api.images.schemas import ImageTagOut
+from services.api.images.schemas import ImageOut, ImageTagOut
 from services.api.paging import PageOut
-from services.api.people.owners import Owner, OwnerOut, OwnerReference
+from services.api.people.owners import OwnerOut, OwnerReference
 from services.api.resources.checks import (
     WORKING_DIRECTORY,
     AutoShutoff,
@@ -22,7 +22,7 @@ from services.api.resources.checks import (
     WorkingDirectory,
 )
 from services.api.resources.models import Workspace
-from services.api.resources.sizes import Sizes
+from services.api.resources.surroundings import Surroundings
 from services.api.wire import WireIn, WireOut, timestamp
 
 INACTIVE_SETTINGS = ("auto_shutoff", "disk_space", "is_spot", "start_ssh", "subdomain")
@@ -114,14 +114,13 @@ class WorkspaceOut(WireOut):
     """Settings that are kept and have no effect in this version."""
 
     @classmethod
-    def of(
-        cls, row: Workspace, *, owner: Owner, tag: ImageTagOut, sizes: Sizes, base_url: str
-    ) -> Self:
+    def of(cls, row: Workspace, around: Surroundings, *, base_url: str) -> Self:
         """Show a workspace."""
+        tag, image = around.tags[row.image_tag_id]
         computed = {
-            "owner": OwnerOut.of(owner),
-            "image_tag": tag,
-            "size_display": sizes.display(row.instance_size),
+            "owner": OwnerOut.of(around.owners[row.owner_id]),
+            "image_tag": ImageTagOut.of(tag, ImageOut.of(image, around.owners[image.owner_id])),
+            "size_display": around.sizes.display(row.instance_size),
             "k8s_name": f"w-{row.id}",
             "require_restart": row.require_restart,
             "created_at": timestamp(row.created_at),

@@ -23,5 +23,7 @@ class KindPlan:
     grace_seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set by the platform: wins over the user's variables."""
+    directories: tuple[str, ...] = ()
+    """What to make beside home, working directory and overlay, as words of POSIX sh."""
     preparation: str = ""
-    """Lines of POSIX sh for the step ``directories``; a line that fails must ``return``."""
+    """Lines of POSIX sh after that, in the same step; a line that fails must ``return``."""

@@ -15,26 +15,23 @@ from services.provisioner.startup import home_path, plain_text
 PORT = 8888
 _GRACE_SECONDS = 20.0
 
-_KERNEL = """\
-    kernel=$CASSINI_OVERLAY/share/jupyter/kernels/python3
-    mkdir -p -- "$kernel" || return
-    python=$(printf '%s' "$CASSINI_OVERLAY/bin/python" | sed 's/[\\\\"]/\\\\&/g') || return
-    cat >"$kernel/kernel.json" <<KERNEL || return
-{"argv": ["$python", "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
- "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}
-KERNEL
+_KERNEL = '"$CASSINI_OVERLAY"/share/jupyter/kernels/python3'
+_PREPARATION = """\
+    python=$CASSINI_OVERLAY/bin/python
+    case $python in
+    *[\\\\\\"]*) python=$(printf '%%s' "$python" | sed 's/[\\\\"]/\\\\&/g') || return ;;
+    esac
+    printf '%%s"%%s"%%s\\n' '{"argv": [' "$python" ', "-Xfrozen_modules=off",
+ "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+ "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}' \\
+        >%(kernel)s/kernel.json || return
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
-    export JUPYTER_PATH
-"""
-
-_RUNTIME = """\
-    if [ -z "${CASSINI_RUNTIME:-}" ]; then
+    if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
         rm -rf -- /dev/shm/cassini-%(id)s.*
-        CASSINI_RUNTIME=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
+        XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
     fi
-    JUPYTER_RUNTIME_DIR=$CASSINI_RUNTIME/jupyter
-    export JUPYTER_RUNTIME_DIR
-    mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR" || return
+    JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
+    export JUPYTER_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
 """
 
 
@@ -49,7 +46,8 @@ def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
         grace_seconds=_GRACE_SECONDS,
         # What dask-saturn takes for a Jupyter server; names that begin with Prefect mean more.
         environment={"SATURN_RESOURCE_TYPE": "SingleUserServer"},
-        preparation=_KERNEL + _RUNTIME % {"id": workload_id},
+        directories=(_KERNEL,),
+        preparation=_PREPARATION % {"id": workload_id, "kernel": _KERNEL},
     )
 
 
@@ -71,6 +69,8 @@ def _jupyterlab(spec: WorkloadSpec) -> str:
         '--ServerApp.root_dir="$HOME"',
         # JupyterLab refuses to start with a preferred directory outside its root.
         *([f"--FileContentsManager.preferred_dir={working}"] if inside else []),
+        # The image is not a workspace's own to install into; the other manager costs 50 ms as well.
+        "--LabApp.extension_manager=readonly",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     )

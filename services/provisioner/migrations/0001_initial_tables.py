@@ -85,31 +85,19 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("surprises", sa.Integer(), nullable=False),
         sa.Column("observed", sa.JSON(), nullable=False),
+        sa.Column("leases", sa.JSON(), nullable=False),
+        sa.Column("lease_id", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("workload", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_workload_due_at"), ["due_at"], unique=False)
-
-    op.create_table(
-        "workload_lease",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("workload_id", sa.String(length=32), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    with op.batch_alter_table("workload_lease", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_workload_lease_workload_id"), ["workload_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_workload_lease_id"), ["lease_id"], unique=False)
 
 
 def downgrade() -> None:
     """Take the tables back to the version before."""
-    with op.batch_alter_table("workload_lease", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_workload_lease_workload_id"))
-
-    op.drop_table("workload_lease")
     with op.batch_alter_table("workload", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_workload_lease_id"))
         batch_op.drop_index(batch_op.f("ix_workload_due_at"))
 
     op.drop_table("workload")

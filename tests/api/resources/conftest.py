@@ -1,6 +1,7 @@
 """The api alone: its real app on SQLite, and facts about its wishes fed by hand."""
 
 import gc
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -77,6 +78,7 @@ class World:
         self.logs = Logs()
         ring = KeyRing(directory / "keys")
         self.opener = ring.opener(ServiceName.SECRETS)
+        self.provisioner = ring.opener(ServiceName.PROVISIONER)
         self.ground = Ground(
             database=database,
             bus=MemoryBus(),
@@ -148,6 +150,15 @@ class World:
 
     def value(self, wish: Any) -> str:
         return self.opener.open(wish.sealed, resource_id=wish.id, generation=wish.generation)
+
+    async def jupyter_token(self, resource_id: str) -> str:
+        """Return the token that the provisioner finds in a resource's last wish."""
+        wish = await self.wish("workload", resource_id)
+        opened = self.provisioner.open(
+            wish.sealed, resource_id=resource_id, generation=wish.generation
+        )
+        values: dict[str, str] = json.loads(opened)
+        return values["JUPYTER_TOKEN"]
 
     async def numbers(self, noun: str, resource_id: str, **changed: Any) -> dict[str, Any]:
         """Return the numbers of a new fact about the last wish."""

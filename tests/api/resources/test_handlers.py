@@ -124,12 +124,14 @@ async def test_a_restored_api_stops_what_it_does_not_know_it_started(world, admi
 
 async def test_a_restored_api_jumps_and_gives_the_new_revision_its_token(world, admin):
     resource_id = await started(world, admin)
+    before = await world.jupyter_token(resource_id)
     await world.handle(strange(world, id=resource_id, generation=40, revision=20))
 
     wish = await world.wish("workload", resource_id)
-    assert wish.generation > 40
-    assert wish.revision == 21
-    token = world.value((await world.credentials(resource_id))["JUPYTER_TOKEN"])
+    assert (wish.generation, wish.revision) == (41, 21)
+    token = await world.jupyter_token(resource_id)
+    assert token != before
+    assert (await shown(admin, resource_id))["status"] == "pending"
     await world.running(resource_id)
     link = (await admin.get(f"{PATH}/{resource_id}/open")).json()["url"]
     assert link.endswith(f"token={token}")
@@ -160,15 +162,25 @@ async def test_a_loss_that_was_answered_already_is_not_answered_twice(world, adm
     assert (await world.credentials(resource_id))["SATURN_TOKEN"] == new
 
 
-async def test_a_lost_jupyter_token_comes_back_as_it_was(world, admin):
+async def test_a_jump_of_what_is_stopped_declares_no_token(world, admin):
     resource_id = await started(world, admin)
-    old = (await world.credentials(resource_id))["JUPYTER_TOKEN"]
+    await admin.post(f"{PATH}/{resource_id}/stop")
+    await world.workload(resource_id, "stopped")
+    await world.handle(strange(world, id=resource_id, generation=40, revision=20))
 
-    await world.credential(old, "lost")
+    wish = await world.wish("workload", resource_id)
+    assert (wish.wanted, wish.generation, wish.sealed) == ("stopped", 41, None)
+    assert (await shown(admin, resource_id))["status"] == "stopped"
 
-    new = (await world.credentials(resource_id))["JUPYTER_TOKEN"]
-    assert new.generation == old.generation + 1
-    assert world.value(new) == world.value(old)
+
+async def test_jupyters_token_stays_in_the_wish_that_was_accepted(world, admin):
+    resource_id = await started(world, admin)
+    said = await world.wish("workload", resource_id)
+
+    await world.running(resource_id)
+
+    assert await world.wish("workload", resource_id) == said
+    assert said.sealed is not None
 
 
 async def test_a_stored_value_leaves_the_row_of_its_wish(world, admin):

@@ -121,29 +121,26 @@ async def test_a_wish_is_the_snapshot_of_the_row_with_the_platforms_secrets(worl
     assert wish.spec.identity.owner == "main/admin"
     assert wish.spec.identity.base_url == "http://cassini.test"
     secrets = await world.credentials(resource_id)
-    assert set(secrets) == {"SATURN_TOKEN", "JUPYTER_TOKEN"}
+    assert set(secrets) == {"SATURN_TOKEN"}
     for secret in wish.spec.secrets:
         assert secret.minimum_generation == secrets[secret.variable].generation
     assert (await shown(admin, resource_id))["debug_mode"] is True
 
 
-async def test_each_revision_has_a_token_of_its_own_and_the_wish_waits_for_it(world, admin):
+async def test_each_revision_has_a_token_of_its_own_sealed_in_its_wish(world, admin):
     resource_id = await create(admin)
     await ask(admin, resource_id, "start")
-    first = (await world.credentials(resource_id))["JUPYTER_TOKEN"]
+    first = await world.jupyter_token(resource_id)
     await world.running(resource_id)
 
     await ask(admin, resource_id, "restart")
 
-    second = (await world.credentials(resource_id))["JUPYTER_TOKEN"]
-    assert first.id == second.id
-    assert second.generation == first.generation + 1
-    assert world.value(first) != world.value(second)
-    minimum = {
-        each.variable: each.minimum_generation
-        for each in (await world.wish("workload", resource_id)).spec.secrets
-    }
-    assert minimum == {"SATURN_TOKEN": 1, "JUPYTER_TOKEN": second.generation}
+    second = await world.jupyter_token(resource_id)
+    assert first != second
+    wish = await world.wish("workload", resource_id)
+    assert second not in wish.model_dump_json()
+    await ask(admin, resource_id, "stop")
+    assert (await world.wish("workload", resource_id)).sealed is None
 
 
 async def test_an_edit_of_what_runs_changes_only_the_row_and_asks_for_a_restart(world, admin):

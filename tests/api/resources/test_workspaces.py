@@ -343,7 +343,7 @@ async def test_the_open_link_holds_the_token_and_is_for_the_owner_only(world, ad
     answer = await ada.get(f"{path}/open")
     page = await ada.get(f"/workspaces/{made['id']}/open")
 
-    token = world.value((await world.credentials(made["id"]))["JUPYTER_TOKEN"])
+    token = await world.jupyter_token(made["id"])
     assert answer.json() == {"url": f"http://127.0.0.1:40001/lab?token={token}"}
     assert answer.headers["cache-control"] == "no-store"
     assert page.status_code == 303

@@ -2,8 +2,16 @@
 umask 022
 : "${HOME:?}" "${PORT:?}" "${CASSINI_IMAGE:?}" "${CASSINI_OVERLAY:?}" "${CASSINI_REPORT:?}"
 
+# The clock is asked once; from there on the time is read off the machine's uptime.
+up=0
+read -r up _ </proc/uptime
+epoch=$(($(date +%s) - ${up%%.*}))
+
 say() { printf 'cassini: %s\n' "$1"; }
-report() { printf '%s %s\n' "$(date +%s)" "$1" >>"$CASSINI_REPORT"; }
+report() {
+    read -r up _ </proc/uptime
+    printf '%s %s\n' "$((epoch + ${up%%.*}))" "$1" >>"$CASSINI_REPORT"
+}
 step() {
     say "$2"
     report "$1 begin"
@@ -25,53 +33,56 @@ make_overlay() {
     fi
     version=${packages%/site-packages}
     version=${version##*/}
-    mkdir -p -- "$CASSINI_OVERLAY/bin" "$CASSINI_OVERLAY/lib/$version/site-packages" || return
-    interpreter=$(readlink -f -- "$CASSINI_IMAGE/bin/python") || return
-    ln -sfn -- "$interpreter" "$CASSINI_OVERLAY/bin/python" || return
-    ln -sfn -- python "$CASSINI_OVERLAY/bin/python3" || return
-    ln -sfn -- "$CASSINI_IMAGE" "$CASSINI_OVERLAY/image" || return
-    ln -sfn -- lib "$CASSINI_OVERLAY/lib64" || return
+    mkdir -p -- "$CASSINI_OVERLAY/bin" "$CASSINI_OVERLAY/lib/$version/site-packages" "$@" || return
+    ln -sf -- "$CASSINI_IMAGE/bin/python" "$CASSINI_IMAGE/bin/python3" "$CASSINI_OVERLAY/bin" ||
+        return
     {
         if [ -f "$CASSINI_IMAGE/pyvenv.cfg" ]; then
-            grep -E '^(home|version|version_info|implementation) *=' "$CASSINI_IMAGE/pyvenv.cfg"
+            while IFS= read -r line; do
+                case $line in
+                home[\ =]* | version[\ =]* | version_info[\ =]* | implementation[\ =]*)
+                    printf '%s\n' "$line" ;;
+                esac
+            done <"$CASSINI_IMAGE/pyvenv.cfg"
         else
             printf 'home = %s\n' "$CASSINI_IMAGE/bin"
         fi
         printf 'include-system-site-packages = false\n'
     } >"$CASSINI_OVERLAY/pyvenv.cfg" || return
-    printf '%s%s\n' 'import os, site, sys; site.addsitedir(os.path.join(os.path.realpath(' \
-        "os.path.join(sys.prefix, 'image')), 'lib', '$version', 'site-packages'))" \
+    # The image is where the link to its Python leads.
+    printf '%s%s%s\n' 'import os, site, sys; site.addsitedir(os.path.join(os.path.dirname(' \
+        "os.path.dirname(os.readlink(os.path.join(sys.prefix, 'bin', 'python')))), " \
+        "'lib', '$version', 'site-packages'))" \
         >"$CASSINI_OVERLAY/lib/$version/site-packages/cassini-image.pth" || return
-    printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -m pip "$@"' >"$CASSINI_OVERLAY/bin/pip" ||
-        return
-    chmod 755 "$CASSINI_OVERLAY/bin/pip" || return
-    ln -sfn -- pip "$CASSINI_OVERLAY/bin/pip3" || return
+    for pip in "$CASSINI_OVERLAY/bin/pip" "$CASSINI_OVERLAY/bin/pip3"; do
+        printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -m pip "$@"' >"$pip" || return
+    done
+    chmod 755 "$CASSINI_OVERLAY/bin/pip" "$CASSINI_OVERLAY/bin/pip3" || return
     VIRTUAL_ENV=$CASSINI_OVERLAY
     PATH=$CASSINI_OVERLAY/bin:$CASSINI_IMAGE/bin:${PATH:-/usr/local/bin:/usr/bin:/bin}
-    SHELL=$(command -v bash || command -v sh)
+    SHELL=/bin/bash
+    [ -x "$SHELL" ] || SHELL=$(command -v bash || command -v sh)
     export VIRTUAL_ENV PATH SHELL
     unset PYTHONHOME
 }
 
 make_directories() {
-    make_overlay || return
-    kernel=$CASSINI_OVERLAY/share/jupyter/kernels/python3
-    mkdir -p -- "$kernel" || return
-    python=$(printf '%s' "$CASSINI_OVERLAY/bin/python" | sed 's/[\\"]/\\&/g') || return
-    cat >"$kernel/kernel.json" <<KERNEL || return
-{"argv": ["$python", "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
- "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}
-KERNEL
+    make_overlay "$HOME" "$HOME"/workspace "$CASSINI_OVERLAY"/share/jupyter/kernels/python3 || return
+    python=$CASSINI_OVERLAY/bin/python
+    case $python in
+    *[\\\"]*) python=$(printf '%s' "$python" | sed 's/[\\"]/\\&/g') || return ;;
+    esac
+    printf '%s"%s"%s\n' '{"argv": [' "$python" ', "-Xfrozen_modules=off",
+ "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+ "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}' \
+        >"$CASSINI_OVERLAY"/share/jupyter/kernels/python3/kernel.json || return
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
-    export JUPYTER_PATH
-    if [ -z "${CASSINI_RUNTIME:-}" ]; then
+    if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
         rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
-        CASSINI_RUNTIME=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
+        XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
     fi
-    JUPYTER_RUNTIME_DIR=$CASSINI_RUNTIME/jupyter
-    export JUPYTER_RUNTIME_DIR
-    mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR" || return
-    mkdir -p -- "$HOME" "$HOME"/workspace || return
+    JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
+    export JUPYTER_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
     cd -- "$HOME"/workspace
 }
 step directories 'making the directories and the environment' make_directories \
@@ -143,5 +154,6 @@ exec "$CASSINI_IMAGE"/bin/python -m jupyterlab \
     --ServerApp.base_url=/ \
     --ServerApp.root_dir="$HOME" \
     --FileContentsManager.preferred_dir="$HOME"/workspace \
+    --LabApp.extension_manager=readonly \
     --LabApp.news_url=None \
     --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate

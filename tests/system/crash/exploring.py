@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.system.crash.lanes import Answer, Ground, Zygote
 
-KILLS_ON_ONE_HOME = 6
+KILLS_ON_ONE_HOME = 4
 MOST_TRIES = 3
 MOST_FAILURES = 8
 
@@ -74,15 +74,19 @@ class Explorer:
         self._server = server
         self._ground = ground
         self.found = Exploration(verb)
+        self._targets: deque[Target] = deque()
+        self._missed: deque[Target] = deque()
+        self._follow = True
 
     def explore(self, *, every: int = 1, first: int = 0) -> Exploration:
         """Kill at every boundary, or at every so many beginning with the one numbered ``first``."""
         began = time.monotonic()
         self._find()
-        targets = deque(list(self.found.seen)[first::every])
-        while targets and len(self.found.failures) < MOST_FAILURES:
+        self._targets = deque(list(self.found.seen)[first::every])
+        self._follow = every == 1
+        while (self._targets or self._missed) and len(self.found.failures) < MOST_FAILURES:
             with self._ground.copy() as home:
-                self._kill_on(home, targets, follow=every == 1)
+                self._kill_on(home)
         self.found.seconds = time.monotonic() - began
         return self.found
 
@@ -94,33 +98,41 @@ class Explorer:
                 self._check(answer, None, None)
                 self.found.note(answer)
 
-    def _kill_on(self, home: Path, targets: deque[Target], *, follow: bool) -> None:
+    def _kill_on(self, home: Path) -> None:
         """Use up a data directory, until it was killed on often enough or something is wrong."""
-        kills, killed, last = 0, None, None
-        while True:
-            go_on = bool(targets) and kills < KILLS_ON_ONE_HOME
-            target = targets.popleft() if go_on else None
+        killed: dict[str, Any] | None = None
+        last: Target | None = None
+        for kills in range(KILLS_ON_ONE_HOME + 1):
+            target = self._next(fresh=kills == 0) if kills < KILLS_ON_ONE_HOME else None
             if target is None and killed is None:
                 return
-            answer = self._job(home, killed, target, go_on=go_on)
-            before = len(self.found.failures)
+            failures = len(self.found.failures)
+            answer = self._job(home, killed, target, go_on=target is not None)
             self._check(answer, killed, last)
             new = self.found.note(answer)
-            if follow:
-                targets.extend(new)
-            if target is None or len(self.found.failures) > before:
-                if target is not None and not answer.killed:
-                    targets.append(target)
+            if self._follow:
+                self._targets.extend(new)
+            if target is not None:
+                self._count(target, answer)
+            if target is None or len(self.found.failures) > failures:
                 return
-            killed, last = None, None
-            if answer.killed:
-                kills += 1
-                self.found.killed.add(target)
-                killed, last = _left(self.found.verb, answer), target
-            else:
-                self.found.seen[target] += 1
-                if self.found.seen[target] < MOST_TRIES:
-                    targets.append(target)
+            killed, last = (
+                (_left(self.found.verb, answer), target) if answer.killed else (None, None)
+            )
+
+    def _next(self, *, fresh: bool) -> Target | None:
+        """Return the next target; one that was missed gets another data directory."""
+        if fresh and self._missed:
+            return self._missed.popleft()
+        return self._targets.popleft() if self._targets else None
+
+    def _count(self, target: Target, answer: Answer) -> None:
+        if answer.killed:
+            self.found.killed.add(target)
+            return
+        self.found.seen[target] += 1
+        if self.found.seen[target] < MOST_TRIES:
+            self._missed.append(target)
 
     def _job(
         self, home: Path, killed: dict[str, Any] | None, target: Target | None, *, go_on: bool
@@ -135,9 +147,7 @@ class Explorer:
             kill_at=target,
         )
 
-    def _check(
-        self, answer: Answer, killed: dict[str, Any] | None, target: Target | None
-    ) -> None:
+    def _check(self, answer: Answer, killed: dict[str, Any] | None, target: Target | None) -> None:
         """Compare what a run came to with the end without a fault."""
         said = f"after a kill at {target}" if target else "without a kill"
         ends = answer.told.get("end", [])

@@ -60,6 +60,9 @@ class Zygote:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         answer = Answer()
+        import time
+
+        began = time.time()  # CRASHLOG
         with self._lock:
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
@@ -70,6 +73,12 @@ class Zygote:
                     continue  # half a line of a killed job
                 if what == "ended":
                     answer.ended = value
+                    import os, time  # CRASHLOG
+
+                    with open("/tmp/crash_progress.%s.log" % os.getpid(), "a") as f:
+                        f.write(
+                            f"{time.time() - began:.2f} {value} {job.get('verb')} {job.get('kill_at')} killed={bool(job.get('killed'))} took={answer.last('took')} n={len(answer.boundaries)} broken={[e['broken'] for e in answer.told.get('end', [])]} {answer.told.get('phase')} {answer.told.get('failed', [''])[0][-300:]}\n"
+                        )
                     return answer
                 if what == "boundary":
                     answer.boundaries.append(value)

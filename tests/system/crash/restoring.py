@@ -9,7 +9,7 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,18 @@ import httpx
 from cassini.runtime import declarations, service
 from services.admin import find_strays
 from services.provisioner import decide, orphans
-from tests.system.crash.facts import broken, homes
+from tests.system.crash.facts import broken, homes, values
 from tests.system.crash.running import Running, running, until_ready
 
 MEET_SECONDS = 40.0
 _FIRST_STEPS = 6
 _LATER_STEPS = 8
+
+_SENSIBLE: Mapping[str | None, list[str]] = {
+    "running": ["stop", "restart", "delete"],
+    "stopped": ["start", "start", "delete"],
+}
+_AFTER = {"start": "running", "restart": "running", "stop": "stopped", "delete": None}
 
 Tell = Callable[[str, Any], None]
 
@@ -71,20 +77,16 @@ class _Worker:
 
     async def step(self) -> None:
         """Ask for one thing."""
-        verbs = ["create", "start", "start", "stop", "restart", "delete"]
         there = [id_ for id_, status in self.known.items() if status is not None]
-        verb = self._chance.choice(verbs) if len(there) > 1 else "create"
-        if verb == "create":
-            workspace = await self._here.create(f"w{time.time_ns()}")
-            self.known[workspace] = "stopped"
-            verb = "start"
+        workspace = self._chance.choice([*there, ""]) if len(there) > 1 else ""
+        if workspace:
+            verb = self._chance.choice(_SENSIBLE[self.known[workspace]])
         else:
-            workspace = self._chance.choice(there)
+            workspace, verb = await self._here.create(f"w{time.time_ns()}"), "start"
         self._tell("did", f"{verb} {workspace}")
         code = await self._here.request(verb, workspace)
         assert httpx.codes.is_success(code), code
-        after = {"stop": "stopped", "delete": None}.get(verb, "running")
-        self.known[workspace] = after
+        self.known[workspace] = _AFTER[verb]
         if self._chance.random() < 2 / 3:
             await self.rest(workspace)
 
@@ -128,20 +130,28 @@ async def come_back(job: dict[str, Any], tell: Tell) -> None:
         tell("wrong", await _meet(here, "after the start"))
         tell("took", time.monotonic() - began)
         tell("strays", await find_strays(here.settings))
-        for workspace in _known(here):
-            for verb in ("restart", "stop"):
-                code = await here.request(verb, workspace)
-                if not httpx.codes.is_success(code):
-                    tell("wrong", [f"{verb} of {workspace} is answered {code}"])
-                status = "running" if verb == "restart" else "stopped"
-                try:
-                    await here.settle(workspace, status)
-                except TimeoutError as error:
-                    tell("wrong", [f"{verb} of {workspace}: {error}"])
-                    return
-            if not homes(home, workspace):
-                tell("wrong", [f"{workspace} has run and has no home"])
+        for verb, status in (("restart", "running"), ("stop", "stopped")):
+            tell("wrong", await _use(here, verb, status))
         tell("wrong", await _meet(here, "after the use"))
+
+
+async def _use(here: Running, verb: str, status: str) -> list[str]:
+    """Ask the same of every workspace that the API knows; return what goes wrong."""
+    wrong = []
+    known = _known(here)
+    for workspace in known:
+        code = await here.request(verb, workspace)
+        if not httpx.codes.is_success(code):
+            wrong.append(f"{verb} of {workspace} is answered {code}")
+    for workspace in known:
+        try:
+            await here.settle(workspace, status)
+        except TimeoutError as error:
+            wrong.append(f"{verb} of {workspace}: {error}")
+        if not homes(here.home, workspace):
+            wrong.append(f"{workspace} has run and has no home")
+    missing = values(here, left=True)
+    return [*wrong, *(f"after {verb}: {each}" for each in missing)]
 
 
 def _known(here: Running) -> list[str]:

@@ -112,9 +112,7 @@ class Running:
 
 
 _AT_REST = ("running", "stopped", "absent", "completed", "error")
-_UNSENT = """
-    SELECT json_extract(envelope, '$.type') AS type, destination, error FROM outbox
-"""
+_UNSENT = "SELECT json_extract(envelope, '$.type') AS type, destination, error FROM outbox"
 _UNOBSERVED = """
     SELECT noun, id FROM declaration
     WHERE emit_tries > 0 OR observed_generation <> generation

@@ -13,13 +13,11 @@ from services.api.access import Action, access, require
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.context import ApiContext, ContextDep
-from services.api.images.schemas import show_tags
 from services.api.paging import PageDep, paginate
 from services.api.people.owners import (
     Owner,
     OwnerQuery,
     OwnerReference,
-    owners_by_id,
     resolve_owner,
 )
 from services.api.resources.access import locked_workspace, visible_workspace
@@ -42,6 +40,7 @@ from services.api.resources.schemas import (
     WorkspaceUpdate,
 )
 from services.api.resources.status import ResourceStatus
+from services.api.resources.surroundings import look_around
 
 router = APIRouter(tags=["workspaces"])
 
@@ -114,8 +113,8 @@ async def change_workspace(
 ) -> WorkspaceOut:
     """Change a workspace; what runs stays as it is until it is started again."""
     async with api.database.write() as session:
-        row = await locked_workspace(session, caller, Action.EDIT, workspace_id)
-        values = values_of(body, await offered_sizes(session))
+        row, around = await locked_workspace(session, caller, Action.EDIT, workspace_id)
+        values = values_of(body, around.sizes)
         if (tag := await choose_image(session, caller, body)) is not None:
             values["image_tag_id"] = tag.id
         for name, value in values.items():
@@ -123,10 +122,10 @@ async def change_workspace(
         row.updated_at = api.clock.now()
         with session.no_autoflush:
             await require_free(session, row)
-        await Lifecycle(api).edited(session, row)
-        session.add(row)
+            around = await look_around(session, [row])
+        await Lifecycle(api).edited(session, row, around)
         await session.flush()
-        return await _show(session, api, row)
+        return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
 
 @router.delete(_ONE, status_code=204, openapi_extra=access(Action.DELETE))
@@ -138,7 +137,7 @@ async def delete_workspace(
 ) -> None:
     """Delete a workspace; its home is kept for seven days."""
     async with api.database.write() as session:
-        row = await locked_workspace(session, caller, Action.DELETE, workspace_id)
+        row, _ = await locked_workspace(session, caller, Action.DELETE, workspace_id)
         await Lifecycle(api).delete(session, row, allow_active=allow_active)
 
 
@@ -148,10 +147,10 @@ async def start_workspace(
 ) -> WorkspaceOut:
     """Start a workspace; nothing changes if it is started already."""
     async with api.database.write() as session:
-        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
         debug_mode = body is not None and body.debug_mode
-        await Lifecycle(api).start(session, row, debug_mode=debug_mode)
-        return await _show(session, api, row)
+        await Lifecycle(api).start(session, row, around, debug_mode=debug_mode)
+        return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
 
 @router.post(f"{_ONE}/restart", openapi_extra=access(Action.START))
@@ -160,19 +159,19 @@ async def restart_workspace(
 ) -> WorkspaceOut:
     """Start a workspace anew, whatever its state is."""
     async with api.database.write() as session:
-        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
         debug_mode = body is not None and body.debug_mode
-        await Lifecycle(api).restart(session, row, debug_mode=debug_mode)
-        return await _show(session, api, row)
+        await Lifecycle(api).restart(session, row, around, debug_mode=debug_mode)
+        return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
 
 @router.post(f"{_ONE}/stop", openapi_extra=access(Action.START))
 async def stop_workspace(api: ContextDep, caller: CallerDep, workspace_id: str) -> WorkspaceOut:
     """Stop a workspace; its home stays."""
     async with api.database.write() as session:
-        row = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
         await Lifecycle(api).stop(session, row)
-        return await _show(session, api, row)
+        return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
 
 @router.get(f"{_ONE}/open", openapi_extra=access(Action.REVEAL))
@@ -205,19 +204,8 @@ async def show_workspaces(
     session: AsyncSession, api: ApiContext, rows: Sequence[Workspace]
 ) -> list[WorkspaceOut]:
     """Show rows; what they refer to is read in one query a kind."""
-    owners = await owners_by_id(session, {row.owner_id for row in rows})
-    tags = await show_tags(session, {row.image_tag_id for row in rows})
-    sizes = await offered_sizes(session)
-    return [
-        WorkspaceOut.of(
-            row,
-            owner=owners[row.owner_id],
-            tag=tags[row.image_tag_id],
-            sizes=sizes,
-            base_url=api.settings.url,
-        )
-        for row in rows
-    ]
+    around = await look_around(session, rows)
+    return [WorkspaceOut.of(row, around, base_url=api.settings.url) for row in rows]
 
 
 async def _show(session: AsyncSession, api: ApiContext, row: Workspace) -> WorkspaceOut:

@@ -1,0 +1,40 @@
+"""What workspaces are made from and shown with beside their own rows, read once a request."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.api.images.models import Image, ImageTag
+from services.api.people.owners import Owner, owners_by_id
+from services.api.resources.backends import offered_sizes
+from services.api.resources.models import Workspace
+from services.api.resources.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Image versions by id, each with its image; the owners of rows and images; the sizes."""
+
+    tags: Mapping[str, tuple[ImageTag, Image]]
+    owners: Mapping[str, Owner]
+    sizes: Sizes
+
+
+async def look_around(session: AsyncSession, rows: Collection[Workspace]) -> Surroundings:
+    """Read what rows refer to, in one query a kind."""
+    query = select(ImageTag, Image).join(Image, col(ImageTag.image_id) == col(Image.id))
+    query = query.where(col(ImageTag.id).in_({row.image_tag_id for row in rows}))
+    tags = {tag.id: (tag, image) for tag, image in (await session.exec(query)).all()}
+    return await around(session, rows, tags)
+
+
+async def around(
+    session: AsyncSession,
+    rows: Collection[Workspace],
+    tags: Mapping[str, tuple[ImageTag, Image]],
+) -> Surroundings:
+    """Read the rest, where the image versions are read already."""
+    ids = {row.owner_id for row in rows} | {image.owner_id for _, image in tags.values()}
+    return Surroundings(tags, await owners_by_id(session, ids), await offered_sizes(session))
