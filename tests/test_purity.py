@@ -22,6 +22,7 @@ IMPURE_CALLS = frozenset({"now", "utcnow", "today", "open", "print", "input", "e
 
 PLANS = (
     "services/provisioner/plan.py",
+    "services/provisioner/shell.py",
     "services/provisioner/startup.py",
     "services/provisioner/kinds/*.py",
 )
@@ -37,6 +38,7 @@ PURE = {
         CONTRACTS,
         "services.provisioner.kinds",
         "services.provisioner.plan",
+        "services.provisioner.shell",
         "services.provisioner.startup",
     },
     DECISIONS: {

@@ -57,6 +57,10 @@ TABLE = {
     ),
     "there, not remembered": (RUN, [READY], State(), "running", None, ()),
     "starting": (RUN, [STARTING], known(), "pending", "Preparing", ()),
+    "its making was cut short": (
+        *(RUN, [pod(PodPhase.STARTING, begun=False)], known(), "pending", "Starting"),
+        (*MAKE, *do(Verb.CREATE, name())),
+    ),
     "started, not ready": (RUN, [pod()], known(), "pending", "WaitingForAnswer", ()),
     "ready": (RUN, [READY], known(), "running", None, ()),
     "was ready": (RUN, [pod()], known(was_ready=True), "running", "NotAnswering", ()),

@@ -6,8 +6,9 @@ Installed in a process that runs the platform for a test; the product knows noth
 - a write transaction of any service that changed a row: before and after its commit;
 - a delivery over the bus: before it, and after the reader has committed;
 - a call of the pod backend: before and after it;
-- inside the pod backend: a file of an attempt written (the intent, the wish to end), a folder
-  renamed (home, overlay, log), the shim spawned, the shim told what to do;
+- inside the pod backend: a file of an attempt written (the intent, the wish to end), the shim
+  spawned, the shim told what to do;
+- after each folder or file that is made, given to its owner, opened or renamed;
 - a value put into the secret store, or deleted.
 
 Names hold no ids, so that they mean the same in every run; an ordinal tells the occurrences of one
@@ -185,19 +186,19 @@ def _shims() -> None:
 
 def _files() -> None:
     _everywhere("write_atomic", lambda arguments: f"file {Path(arguments[0]).name}")
-    for method in ("rename", "replace"):
-        original = getattr(Path, method)
+    for name in ("mkdir", "chown", "fchown", "chmod", "fchmod", "rename", "replace"):
+        setattr(os, name, _system_call(name, getattr(os, name)))
 
-        def move(
-            self: Path, target: Any, *, method: str = method, original: Any = original
-        ) -> Path:
-            name = f"{method} in {_caller()}"
-            DOORS.reach(f"{name}, before")
-            moved: Path = original(self, target)
-            DOORS.reach(f"{name}, after")
-            return moved
 
-        setattr(Path, method, move)
+def _system_call(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        answer = original(*arguments, **options)
+        caller = _caller(_of_a_library)
+        if caller != "?":
+            DOORS.reach(f"{name} in {caller}, after")
+        return answer
+
+    return call
 
 
 def _everywhere(
@@ -220,14 +221,20 @@ def _everywhere(
             setattr(module, function, call)
 
 
-def _caller() -> str:
+def _of_plumbing(filename: str) -> bool:
+    return filename.endswith(_NOT_A_CALLER)
+
+
+def _of_a_library(filename: str) -> bool:
+    return not ("/services/" in filename or "/cassini/" in filename)
+
+
+def _caller(passed_over: Callable[[str], bool] = _of_plumbing) -> str:
     """Name who asked: the function, and what is handled or worked on."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        plumbing = code.co_filename.endswith(_NOT_A_CALLER) or code.co_qualname in _PASSED_THROUGH
-        if not plumbing:
-            break
+    while frame is not None and (
+        passed_over(frame.f_code.co_filename) or frame.f_code.co_qualname in _PASSED_THROUGH
+    ):
         frame = frame.f_back
     name = "?" if frame is None else frame.f_code.co_qualname
     handled = handled_event.get()

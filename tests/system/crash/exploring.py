@@ -56,10 +56,12 @@ class Exploration:
     def report(self) -> str:
         """Return the list of boundaries for people."""
         names = sorted({name for name, _ in self.seen})
-        lines = [
-            f"{self.verb}: {len(self.killed)} kills at {len(names)} boundaries in "
-            f"{self.seconds:.0f} s; none skipped; at rest again after {self.slowest:.1f} s at most"
-        ]
+        summary = (
+            f"{self.verb}: {len(self.killed)} kills at {len(names)} boundaries, "
+            f"{len(self.never_killed())} skipped, in {self.seconds:.0f} s; "
+            f"at rest again after {self.slowest:.1f} s at most"
+        )
+        lines = [summary]
         for name in names:
             kills = sum(1 for each, _ in self.killed if each == name)
             times = sum(1 for each, _ in self.seen if each == name)
@@ -178,7 +180,7 @@ def _left(verb: str, answer: Answer) -> dict[str, Any]:
 def _differences(
     reference: dict[str, Any] | None,
     state: dict[str, Any] | None,
-    repeated: bool,  # noqa: FBT001 - private
+    repeated: bool,
     found: Exploration,
 ) -> list[str]:
     if reference is None or state is None:

@@ -61,9 +61,11 @@ def _two_sides(here: Running) -> list[str]:
                 problems.append(f"{what} is wished for and has no row")
                 continue
             (row,) = kept
-            for name in ("generation", "wish_digest"):
-                if wish[name] != row[name]:
-                    problems.append(f"{what}: {name} {wish[name]} wished, {row[name]} accepted")
+            problems += [
+                f"{what}: {name} {wish[name]} wished, {row[name]} accepted"
+                for name in ("generation", "wish_digest")
+                if wish[name] != row[name]
+            ]
             if wish["observed_sequence"] != row["sequence"] and row["sequence"]:
                 problems.append(f"{what}: the newest fact has not come")
             if row["surprises"]:
@@ -199,7 +201,7 @@ def homes(home: Path, workload_id: str) -> list[Path]:
 def _home(home: Path, workload_id: str, wish: dict[str, Any], *, exactly: bool) -> list[str]:
     """Look for the home of a workload: once, and where it belongs."""
     found = homes(home, workload_id)
-    least = int(exactly and wish["revision"] > 0 or wish["wanted"] == "running")
+    least = int(wish["wanted"] == "running" or (exactly and wish["revision"] > 0))
     if not least <= len(found) <= 1:
         return [f"the home of {workload_id} is there {len(found)} times: {found}"]
     if any((place.parent.name == "homes") == (wish["wanted"] == "absent") for place in found):
@@ -248,6 +250,6 @@ async def end_state(here: Running, workload_id: str) -> dict[str, Any]:
 def _count_rows(here: Running, workload_id: str) -> dict[str, int]:
     counts = {}
     for table, column in (("workspace", "id"), ("platform_credential", "resource_id")):
-        query = f"SELECT count(*) AS n FROM {table} WHERE {column} = :id"  # noqa: S608 - our own names
+        query = f"SELECT count(*) AS n FROM {table} WHERE {column} = :id"
         counts[table] = (here.rows("api", query, id=workload_id))[0]["n"]
     return counts

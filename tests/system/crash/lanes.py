@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -53,37 +52,26 @@ class Zygote:
                 stderr=errors,
                 text=True,
             )
-        self._lock = threading.Lock()
 
     def do(self, **job: Any) -> Answer:
         """Run a job to its end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         answer = Answer()
-        import time
-
-        began = time.time()  # CRASHLOG
-        with self._lock:
-            self._process.stdin.write(json.dumps(job) + "\n")
-            self._process.stdin.flush()
-            for line in self._process.stdout:
-                try:
-                    what, value = json.loads(line)
-                except ValueError:
-                    continue  # half a line of a killed job
-                if what == "ended":
-                    answer.ended = value
-                    import os, time  # CRASHLOG
-
-                    with open("/tmp/crash_progress.%s.log" % os.getpid(), "a") as f:
-                        f.write(
-                            f"{time.time() - began:.2f} {value} {job.get('verb')} {job.get('kill_at')} killed={bool(job.get('killed'))} took={answer.last('took')} n={len(answer.boundaries)} broken={[e['broken'] for e in answer.told.get('end', [])]} {answer.told.get('phase')} {answer.told.get('failed', [''])[0][-300:]}\n"
-                        )
-                    return answer
-                if what == "boundary":
-                    answer.boundaries.append(value)
-                else:
-                    answer.told.setdefault(what, []).append(value)
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            try:
+                what, value = json.loads(line)
+            except ValueError:
+                continue  # half a line of a killed job
+            if what == "ended":
+                answer.ended = value
+                return answer
+            if what == "boundary":
+                answer.boundaries.append(value)
+            else:
+                answer.told.setdefault(what, []).append(value)
         raise AssertionError(f"the fork server ended: {self._process.wait()}")
 
     def close(self) -> None:

@@ -55,12 +55,15 @@ async def work(job: dict[str, Any], tell: Tell) -> None:
         for _ in range(_FIRST_STEPS):
             await worker.step()
         _copy(home, copies)
+        copied = set(worker.known)
         tell("did", "the copies were made")
         for _ in range(_LATER_STEPS):
             await worker.step()
         for workspace in worker.known:
             await worker.rest(workspace)
-        tell("known", sorted(worker.known))
+        there = {id_ for id_, status in worker.known.items() if status is not None}
+        tell("there", sorted(there))
+        tell("newer", sorted(there - copied))
         tell("ran", sorted(worker.ran))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from cassini.runtime.settings import PlatformSettings
 from services.embedded import Platform, bind
 from services.places import Places

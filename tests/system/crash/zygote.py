@@ -22,7 +22,6 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main() -> None:
     """Serve jobs until standard input ends."""
     answers = os.dup(1)
-    os.set_inheritable(answers, False)
     os.dup2(2, 1)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     doors.install()

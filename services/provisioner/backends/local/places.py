@@ -9,6 +9,7 @@ into the trash first, so that a crash leaves it whole or gone. All calls block: 
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -46,6 +47,11 @@ class Places:
             make_folder(folder, _PRIVATE)
         for entry in self.trash.glob(f"{_ERASING}*"):
             erase(entry)
+        for workload in _folders(self.workloads):
+            for revision in _folders(workload):
+                self._remove_unused(revision)
+            with suppress(OSError):  # it has revisions
+                workload.rmdir()
 
     def home(self, workload_id: str) -> Path:
         """Return the home of a workload."""
@@ -91,10 +97,7 @@ class Places:
         if attempt.exists():
             self._keep_logs(name)
             self._dispose(attempt, str(name))
-        if revision.exists() and not any(f.name != "venv" for f in _folders(revision)):
-            self._dispose(revision, f"{name.workload_id}-{name.revision}")
-        with suppress(OSError):  # other revisions, or already gone
-            revision.parent.rmdir()
+        self._remove_unused(revision)
 
     def discard_home(self, workload_id: str) -> None:
         """Move a home to the trash."""
@@ -120,6 +123,13 @@ class Places:
             if path.exists():
                 return _tail(path, lines)
         return []
+
+    def _remove_unused(self, revision: Path) -> None:
+        """Erase what a revision without attempts has left, and the folder of its workload."""
+        if all(folder.name == "venv" for folder in _folders(revision)):
+            self._dispose(revision, f"{revision.parent.name}-{revision.name}")
+        with suppress(OSError):  # other revisions, or already gone
+            revision.parent.rmdir()
 
     def _discarded(self) -> list[tuple[float, Path]]:
         return [
@@ -151,14 +161,24 @@ class Places:
 
 
 def make_folder(path: Path, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Make a folder of exactly this mode and owner; one that exists stays as it is."""
-    try:
+    """Make a folder of exactly this mode and owner; one that exists stays as it is.
+
+    One that a crash left half made, ours and closed to everybody else, is completed.
+    """
+    with suppress(FileExistsError):
         path.mkdir(mode=_PRIVATE)
-    except FileExistsError:
-        return
-    path.chmod(mode)
-    if owner is not None:
-        os.chown(path, *owner)
+    try:
+        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (PermissionError, NotADirectoryError):
+        return  # closed by its owner, or somebody put a link here
+    try:
+        found = os.fstat(held)
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == _PRIVATE:
+            os.fchmod(held, mode)
+            if owner is not None:
+                os.fchown(held, *owner)
+    finally:
+        os.close(held)
 
 
 def make_memory(folder: Path, owner: tuple[int, int] | None) -> None:

@@ -72,6 +72,8 @@ async def test_a_backend_killed_while_it_creates_leaves_one_pod_after_the_next(m
     backend = await machine.backend()
     before = await backend.list_pods()
     assert len(before) == (0 if point == "before the intent" else 1)
+    if point == "after the intent":
+        assert not before[0].begun
     await backend.create(plan, {})
     await machine.pod(backend, plan.name, lambda pod: pod.ready)
     starts = machine.places.home(plan.name.workload_id) / "starts"
