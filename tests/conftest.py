@@ -12,12 +12,13 @@ from cassini.testing.clock import FakeClock
 from cassini.testing.databases import fresh_schema, postgres_server, sqlite_url
 from cassini.testing.loop_monitor import monitor_loops
 
-LOOP_LIMIT_SECONDS = 0.25
+LOOP_LIMIT_SECONDS = 0.5
+"""Wide, since a virtual machine's own pauses count: the kernel does not tell them."""
 
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "blocks_loop(reason): the test may block its event loop for longer than 250 ms"
+        "markers", "blocks_loop(reason): the test may block its event loop for half a second"
     )
 
 
@@ -30,7 +31,7 @@ def missing(what: str, reason: str) -> None:
 
 @pytest.fixture(autouse=True)
 def loop_is_never_blocked(request) -> Iterator[None]:
-    """Fail a test in which one callback held an event loop for longer than 250 ms."""
+    """Fail a test in which one callback held an event loop for longer than half a second."""
     if request.node.get_closest_marker("blocks_loop") is not None:
         yield
         return
