@@ -40,7 +40,7 @@ class LeaseView:
     """What is known of the lease of a wish."""
 
     waiting_for: tuple[str, ...] = ()
-    """Variables whose values are not here yet."""
+    """Variables whose values are not here yet, with the reason where one is known."""
     granted: LeaseObservedV1 | None = None
 
 
@@ -117,7 +117,8 @@ class Leases:
             return LeaseView((), fact)
         missing = set(fact.waiting_for) or {each.credential_id for each in wish.spec.secrets}
         names = (each.variable for each in wish.spec.secrets if each.credential_id in missing)
-        return LeaseView(tuple(names))
+        why = f" ({fact.message})" if fact.message else ""
+        return LeaseView(tuple(f"{name}{why}" for name in names))
 
     def open(
         self, wish: WorkloadDeclaredV1, view: LeaseView, variables: Mapping[str, str]

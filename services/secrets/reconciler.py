@@ -171,22 +171,23 @@ class LeaseSteps:
         await self._leases.observe(session, row, status=LeaseStatus.ABSENT)
 
     async def _wait(self, session: AsyncSession, row: Lease, missing: tuple[str, ...]) -> None:
-        """Say what is waited for, and look after those credentials.
+        """Say what is waited for and why it is not there, and look after those credentials.
 
         One that this service has no row of was known to it once, before an older copy of its
         database was put back: a fact of generation 0 makes the declarer say what it wishes.
         """
+        known = select(Credential).where(col(Credential.id).in_(missing))
+        rows = {each.id: each for each in (await session.exec(known)).all()}
+        why = {each.fact["message"] for each in rows.values() if each.fact} - {None}
         row.status = LeaseStatus.PENDING
         await self._leases.observe(
             session,
             row,
             status=LeaseStatus.PENDING,
             reason="WaitingForCredentials",
-            message="waits for secret values that are not stored yet",
+            message="; ".join(sorted(why)) or None,
             waiting_for=missing,
         )
-        known = select(Credential).where(col(Credential.id).in_(missing))
-        rows = {each.id: each for each in (await session.exec(known)).all()}
         for credential_id in missing:
             credential = rows.get(credential_id)
             if credential is None:

@@ -246,10 +246,15 @@ async def test_a_store_that_is_away_is_waited_for_with_its_reason_shown(secrets)
     secrets.store.away = True
     await secrets.set(credential, "hush")
     away = await secrets.fact(CredentialObservedV1, credential, "pending")
+    lease = new_id()
+    await secrets.ask(lease, (credential, 1))
+    waiting = await secrets.fact(LeaseObservedV1, lease, "pending")
     secrets.store.away = False
 
+    assert "the store is away" == waiting.message
     assert ("StoreUnavailable", "the store is away") == (away.reason, away.message)
     await secrets.fact(CredentialObservedV1, credential, "stored")
+    await secrets.fact(LeaseObservedV1, lease, "granted")
 
 
 async def test_what_is_wished_away_is_gone_from_the_store(secrets):

@@ -12,13 +12,13 @@ import random
 import pytest
 
 from tests.system.crash.exploring import Explorer
-from tests.system.crash.lanes import prepared, zygote
+from tests.system.crash.lanes import OneHome, prepared, zygote
 
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("verb", ["restart", "delete", "start", "stop"])
 def test_a_kill_at_any_boundary_changes_nothing_in_the_end(verb, tmp_path, capsys):
-    every = int(os.environ.get("CASSINI_TEST_CRASH_EVERY", "1"))
+    every = int(os.environ.get("CASSINI_TEST_CRASH_EVERY", "7"))
     with zygote(tmp_path / "log") as server, prepared(server) as ground:
         explorer = Explorer(server, ground, verb)
         found = explorer.explore(every=every, first=random.randrange(every))
@@ -27,3 +27,18 @@ def test_a_kill_at_any_boundary_changes_nothing_in_the_end(verb, tmp_path, capsy
     assert not found.failures, "\n" + "\n".join(found.failures)
     if every == 1:
         assert [] == found.never_killed()
+
+
+@pytest.mark.jupyter
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("jupyter")
+@pytest.mark.parametrize("verb", ["restart", "delete"])
+def test_the_same_with_jupyterlab_at_some_boundaries(verb, built_home, tmp_path):
+    with zygote(tmp_path / "log") as server:
+        try:
+            explorer = Explorer(server, OneHome(server, built_home.path), verb)
+            found = explorer.explore(every=30, first=random.randrange(30))
+        finally:
+            built_home.clear(keep=("images", "package-cache"))
+    assert not found.failures, "\n" + "\n".join(found.failures)
+    assert found.killed

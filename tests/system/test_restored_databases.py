@@ -43,9 +43,9 @@ def ground(server):
 @pytest.mark.parametrize("what", PUT_BACK, ids="-and-".join)
 def test_an_older_copy_of_one_database_is_put_back(server, ground, what):
     seed = int(os.environ.get("CASSINI_TEST_SEED", random.randrange(10**9)))
-    print(f"seed {seed}: CASSINI_TEST_SEED={seed} runs the same again")
-    with ground.copy() as home, tempfile.TemporaryDirectory() as copies:
-        job = {"home": str(home), "images": str(ground.images), "token": ground.token}
+    print(f"seed {seed}: CASSINI_TEST_SEED={seed} makes the same choices")
+    with ground.fresh() as home, tempfile.TemporaryDirectory() as copies:
+        job = {"home": str(home), "images": ground.images, "token": ground.token}
         worked = server.do(kind="work", seed=seed, copies=copies, **job)
         assert 0 == worked.ended, worked.told
         print("\n".join(worked.told["did"]))

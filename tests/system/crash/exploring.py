@@ -87,13 +87,13 @@ class Explorer:
         self._targets = deque(list(self.found.seen)[first::every])
         self._follow = every == 1
         while (self._targets or self._missed) and len(self.found.failures) < MOST_FAILURES:
-            with self._ground.copy() as home:
+            with self._ground.fresh() as home:
                 self._kill_on(home)
         self.found.seconds = time.monotonic() - began
         return self.found
 
     def _find(self) -> None:
-        with self._ground.copy() as home:
+        with self._ground.fresh() as home:
             for _ in range(2):
                 answer = self._job(home, None, None, go_on=True)
                 assert answer.ended == 0, answer.told
@@ -142,7 +142,7 @@ class Explorer:
         return self._server.do(
             kind="verb",
             home=str(home),
-            images=str(self._ground.images),
+            images=self._ground.images,
             token=self._ground.token,
             killed=killed,
             verb=self.found.verb if go_on else None,

@@ -211,11 +211,8 @@ def _home(home: Path, workload_id: str, wish: dict[str, Any], *, exactly: bool) 
 
 def _started_once(home: Path, workload_id: str) -> list[str]:
     """Look for a main command that ran twice, or a second attempt of what never failed."""
-    starts = [
-        start
-        for place in homes(home, workload_id)
-        for start in (place / "starts").read_text().split()
-    ]
+    files = [place / "starts" for place in homes(home, workload_id)]  # JupyterLab writes none
+    starts = [start for file in files if file.exists() for start in file.read_text().split()]
     if len(starts) != len(set(starts)) or any(not start.endswith("-0-1") for start in starts):
         return [f"{workload_id} was started more than once: {starts}"]
     return []

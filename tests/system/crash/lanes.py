@@ -7,10 +7,10 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.system.platform import fresh_home
 
@@ -87,21 +87,46 @@ class Zygote:
         self._process.stdout.close()
 
 
-class Ground:
-    """A prepared data directory, and copies of it."""
+class Ground(Protocol):
+    """Where data directories come from."""
 
-    def __init__(self, template: Path, images: Path, token: str) -> None:
+    images: str | None
+    """Where tiny images are; None: images are the real ones."""
+    token: str
+
+    def fresh(self) -> AbstractContextManager[Path]:
+        """Give a data directory that was prepared."""
+
+
+class Copies:
+    """Copies of a prepared data directory, each an installation of its own."""
+
+    def __init__(self, template: Path, images: str, token: str) -> None:
         self._template = template
-        self.images = images
+        self.images: str | None = images
         self.token = token
 
     @contextmanager
-    def copy(self) -> Iterator[Path]:
-        """Make a data directory of its own installation; all of it is ended and removed after."""
+    def fresh(self) -> Iterator[Path]:
+        """Make a copy; all of it is ended and removed after."""
         with fresh_home() as home:
             shutil.copytree(self._template, home.path, dirs_exist_ok=True, symlinks=True)
             (home.path / "installation-id").write_text(uuid.uuid4().hex)
             yield home.path
+
+
+class OneHome:
+    """The same data directory each time, with the real image, which cannot be moved."""
+
+    def __init__(self, server: Zygote, home: Path) -> None:
+        self._home = home
+        self.images: str | None = None
+        self.token = _prepare(server, home, None)
+
+    @contextmanager
+    def fresh(self) -> Iterator[Path]:
+        """Give it as it is."""
+        yield self._home
 
 
 @contextmanager
@@ -115,10 +140,14 @@ def zygote(log: Path) -> Iterator[Zygote]:
 
 
 @contextmanager
-def prepared(server: Zygote) -> Iterator[Ground]:
+def prepared(server: Zygote) -> Iterator[Copies]:
     """Prepare the data directory that is copied, with a tiny image and a token."""
     with ExitStack() as stack:
         template, images = (stack.enter_context(fresh_home()).path for _ in range(2))
-        answer = server.do(kind="prepare", home=str(template), images=str(images))
-        assert answer.ended == 0, answer.told
-        yield Ground(template, images, answer.last("token"))
+        yield Copies(template, str(images), _prepare(server, template, str(images)))
+
+
+def _prepare(server: Zygote, home: Path, images: str | None) -> str:
+    answer = server.do(kind="prepare", home=str(home), images=images)
+    assert answer.ended == 0, answer.told
+    return str(answer.last("token"))

@@ -49,7 +49,7 @@ async def work(job: dict[str, Any], tell: Tell) -> None:
     hurry()
     chance = random.Random(job["seed"])
     home, copies = Path(job["home"]), Path(job["copies"])
-    async with running(home, Path(job["images"]), job["token"]) as here:
+    async with running(home, job["images"], job["token"]) as here:
         await until_ready(here)
         worker = _Worker(here, chance, tell)
         for _ in range(_FIRST_STEPS):
@@ -128,7 +128,7 @@ async def come_back(job: dict[str, Any], tell: Tell) -> None:
     hurry()
     began = time.monotonic()
     home = Path(job["home"])
-    async with running(home, Path(job["images"]), job["token"]) as here:
+    async with running(home, job["images"], job["token"]) as here:
         await until_ready(here)
         tell("wrong", await _meet(here, "after the start"))
         tell("took", time.monotonic() - began)

@@ -20,7 +20,7 @@ from services.embedded import Platform, bind
 from services.places import Places
 from tests.system.crash.tiny_images import TinyImages
 
-SETTLE_SECONDS = 25.0
+SETTLE_SECONDS = 40.0
 OWNED = {
     "provisioner": ("workload", "backend"),
     "secrets": ("credential", "lease"),
@@ -122,15 +122,19 @@ _DUE = "SELECT id FROM {noun} WHERE claim_token IS NOT NULL OR due_at <= :now"
 
 
 @asynccontextmanager
-async def running(home: Path, images: Path, token: str | None) -> AsyncIterator[Running]:
-    """Run the platform on a data directory as ``cassini up`` does; stopped cleanly at the end."""
+async def running(home: Path, images: str | None, token: str | None) -> AsyncIterator[Running]:
+    """Run the platform on a data directory as ``cassini up`` does; stopped cleanly at the end.
+
+    ``images``: where tiny images are; None: images are the real ones.
+    """
     settings = PlatformSettings(home=home, base_url="http://cassini.test", log_level="warning")
     places = Places(home)
     places.prepare()
     places.hold()
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    platform = Platform(settings, places, images=TinyImages(images))
+    tiny = None if images is None else TinyImages(Path(images))
+    platform = Platform(settings, places, images=tiny)
     headers = {"Authorization": f"token {token}"} if token else {}
     try:
         await platform.start(listener)

@@ -50,8 +50,8 @@ def perform(job: dict[str, Any], tell: Tell) -> None:
 
 async def _prepare(job: dict[str, Any], tell: Tell) -> None:
     """Make a data directory with the image and the admin's token, at rest."""
-    home, images = Path(job["home"]), Path(job["images"])
-    async with running(home, images, None) as here:
+    home = Path(job["home"])
+    async with running(home, job["images"], None) as here:
         await until_ready(here)
         database = here.platform.api.database
         async with database.write() as session:
@@ -63,7 +63,7 @@ async def _prepare(job: dict[str, Any], tell: Tell) -> None:
 async def _verb(job: dict[str, Any], tell: Tell) -> None:
     """Come back from the kill before, if there was one; then run the verb, if there is one."""
     began = time.monotonic()
-    async with running(Path(job["home"]), Path(job["images"]), job["token"]) as here:
+    async with running(Path(job["home"]), job["images"], job["token"]) as here:
         if job["killed"] is not None:
             tell("end", await _come_back(here, **job["killed"]))
             tell("took", time.monotonic() - began)
