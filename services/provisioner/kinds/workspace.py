@@ -16,6 +16,7 @@ PORT = 8888
 _GRACE_SECONDS = 20.0
 
 _KERNEL = '"$CASSINI_OVERLAY"/share/jupyter/kernels/python3'
+_LABCONFIG = '"$CASSINI_OVERLAY"/etc/jupyter/labconfig'
 _PREPARATION = """\
     python=$CASSINI_OVERLAY/bin/python
     case $python in
@@ -25,13 +26,16 @@ _PREPARATION = """\
  "-m", "ipykernel_launcher", "-f", "{connection_file}"],
  "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}' \\
         >%(kernel)s/kernel.json || return
+    printf '%%s\\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \\
+        >%(labconfig)s/default_setting_overrides.json || return
+    JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
     if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
         rm -rf -- /dev/shm/cassini-%(id)s.*
         XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
     fi
     JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
-    export JUPYTER_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
+    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
 """
 
 
@@ -46,8 +50,8 @@ def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
         grace_seconds=_GRACE_SECONDS,
         # What dask-saturn takes for a Jupyter server; names that begin with Prefect mean more.
         environment={"SATURN_RESOURCE_TYPE": "SingleUserServer"},
-        directories=(_KERNEL,),
-        preparation=_PREPARATION % {"id": workload_id, "kernel": _KERNEL},
+        directories=(_KERNEL, _LABCONFIG),
+        preparation=_PREPARATION % {"id": workload_id, "kernel": _KERNEL, "labconfig": _LABCONFIG},
     )
 
 
@@ -71,7 +75,7 @@ def _jupyterlab(spec: WorkloadSpec) -> str:
         *([f"--FileContentsManager.preferred_dir={working}"] if inside else []),
         # The image is not a workspace's own to install into; the other manager costs 50 ms as well.
         "--LabApp.extension_manager=readonly",
-        "--LabApp.news_url=None",
+        "--LabApp.news_url=None",  # nor is anybody asked about news, see the preparation
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     )
     return " \\\n    ".join(arguments)

@@ -67,7 +67,7 @@ make_overlay() {
 }
 
 make_directories() {
-    make_overlay "$HOME" '/srv/it'"'"'s here' "$CASSINI_OVERLAY"/share/jupyter/kernels/python3 || return
+    make_overlay "$HOME" '/srv/it'"'"'s here' "$CASSINI_OVERLAY"/share/jupyter/kernels/python3 "$CASSINI_OVERLAY"/etc/jupyter/labconfig || return
     python=$CASSINI_OVERLAY/bin/python
     case $python in
     *[\\\"]*) python=$(printf '%s' "$python" | sed 's/[\\"]/\\&/g') || return ;;
@@ -76,13 +76,16 @@ make_directories() {
  "-m", "ipykernel_launcher", "-f", "{connection_file}"],
  "display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": true}}' \
         >"$CASSINI_OVERLAY"/share/jupyter/kernels/python3/kernel.json || return
+    printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \
+        >"$CASSINI_OVERLAY"/etc/jupyter/labconfig/default_setting_overrides.json || return
+    JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
     if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
         rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
         XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
     fi
     JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
-    export JUPYTER_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
+    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
     cd -- '/srv/it'"'"'s here'
 }
 step directories 'making the directories and the environment' make_directories \
