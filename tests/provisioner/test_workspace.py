@@ -11,7 +11,7 @@ def main_of(**changes) -> str:
 
 def test_jupyterlab_runs_from_the_image_on_the_port_given_with_no_token_in_its_arguments():
     main = main_of()
-    assert main.startswith('"$CASSINI_IMAGE"/bin/python -m jupyterlab ')
+    assert '"$CASSINI_IMAGE"/bin/python -m jupyterlab ' in main
     assert '--ServerApp.port="$PORT"' in main
     assert "--ServerApp.port_retries=0" in main
     assert '--ServerApp.ip="${CASSINI_LISTEN:-127.0.0.1}"' in main

@@ -76,6 +76,12 @@ def test_a_cell_runs_in_the_overlay_with_the_address_and_the_token(platform, lab
     assert "blue" == said["COLOUR"]
 
 
+def test_a_cell_has_the_whole_path_though_jupyterlab_was_loaded_with_less(lab, kernel):
+    path = lab.run("import os; print(os.environ['PATH'])", kernel).strip().split(":")
+    assert path[0].endswith("/venv/bin")
+    assert "/usr/bin" in path
+
+
 def test_the_images_packages_are_there(lab, kernel):
     code = "import numpy, pandas, dask; print(int(numpy.arange(4).sum()))"
     assert "6" == lab.run(code, kernel).strip()

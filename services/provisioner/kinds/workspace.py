@@ -16,7 +16,8 @@ PORT = 8888
 _GRACE_SECONDS = 20.0
 
 _KERNEL = '"$CASSINI_OVERLAY"/share/jupyter/kernels/python3'
-_LABCONFIG = '"$CASSINI_OVERLAY"/etc/jupyter/labconfig'
+_CONFIG = '"$CASSINI_OVERLAY"/etc/jupyter'
+_LABCONFIG = f"{_CONFIG}/labconfig"
 _PREPARATION = """\
     python=$CASSINI_OVERLAY/bin/python
     case $python in
@@ -28,6 +29,9 @@ _PREPARATION = """\
         >%(kernel)s/kernel.json || return
     printf '%%s\\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \\
         >%(labconfig)s/default_setting_overrides.json || return
+    printf '%%s\\n' 'import os' \\
+        'os.environ["PATH"] = os.environ.pop("CASSINI_PATH", os.environ["PATH"])' \\
+        >%(config)s/jupyter_server_config.py || return
     JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
     if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
@@ -51,7 +55,8 @@ def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
         # What dask-saturn takes for a Jupyter server; names that begin with Prefect mean more.
         environment={"SATURN_RESOURCE_TYPE": "SingleUserServer"},
         directories=(_KERNEL, _LABCONFIG),
-        preparation=_PREPARATION % {"id": workload_id, "kernel": _KERNEL, "labconfig": _LABCONFIG},
+        preparation=_PREPARATION
+        % {"id": workload_id, "kernel": _KERNEL, "config": _CONFIG, "labconfig": _LABCONFIG},
     )
 
 
@@ -63,6 +68,10 @@ def _jupyterlab(spec: WorkloadSpec) -> str:
     working = home_path(spec.working_directory)
     inside = working.startswith('"$HOME"')
     arguments = (
+        # While it is imported JupyterLab asks a Node.js that it finds about yarn, for 0.4 s, to
+        # build extensions that a workspace does not build. The whole PATH is put back by its
+        # configuration, which is read later: kernels and terminals have it.
+        'env CASSINI_PATH="$PATH" PATH="$CASSINI_OVERLAY/bin:$CASSINI_IMAGE/bin"',
         '"$CASSINI_IMAGE"/bin/python -m jupyterlab',
         "--no-browser",
         "--allow-root",  # the local backend may run as root; elsewhere it changes nothing

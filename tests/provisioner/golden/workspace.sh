@@ -78,6 +78,9 @@ make_directories() {
         >"$CASSINI_OVERLAY"/share/jupyter/kernels/python3/kernel.json || return
     printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \
         >"$CASSINI_OVERLAY"/etc/jupyter/labconfig/default_setting_overrides.json || return
+    printf '%s\n' 'import os' \
+        'os.environ["PATH"] = os.environ.pop("CASSINI_PATH", os.environ["PATH"])' \
+        >"$CASSINI_OVERLAY"/etc/jupyter/jupyter_server_config.py || return
     JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
     if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
@@ -94,7 +97,8 @@ step directories 'making the directories and the environment' make_directories \
 
 say 'starting'
 report 'main begin'
-exec "$CASSINI_IMAGE"/bin/python -m jupyterlab \
+exec env CASSINI_PATH="$PATH" PATH="$CASSINI_OVERLAY/bin:$CASSINI_IMAGE/bin" \
+    "$CASSINI_IMAGE"/bin/python -m jupyterlab \
     --no-browser \
     --allow-root \
     --ServerApp.ip="${CASSINI_LISTEN:-127.0.0.1}" \

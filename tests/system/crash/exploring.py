@@ -37,6 +37,8 @@ class Exploration:
     slowest: float = 0.0
     """The longest a platform took from its start to rest, in seconds."""
     seconds: float = 0.0
+    missed: int = 0
+    """Runs that came to their end without passing the occurrence they were to be killed at."""
 
     def note(self, answer: Answer) -> list[Target]:
         """Add what a run has passed; returns what is new."""
@@ -58,7 +60,7 @@ class Exploration:
         names = sorted({name for name, _ in self.seen})
         summary = (
             f"{self.verb}: {len(self.killed)} kills at {len(names)} boundaries, "
-            f"{len(self.never_killed())} skipped, in {self.seconds:.0f} s; "
+            f"{len(self.never_killed())} skipped, {self.missed} misses in {self.seconds:.0f} s; "
             f"at rest again after {self.slowest:.1f} s at most"
         )
         lines = [summary]
@@ -132,6 +134,7 @@ class Explorer:
         if answer.killed:
             self.found.killed.add(target)
             return
+        self.found.missed += 1
         self.found.seen[target] += 1
         if self.found.seen[target] < MOST_TRIES:
             self._missed.append(target)

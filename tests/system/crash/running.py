@@ -139,7 +139,7 @@ async def running(home: Path, images: str | None, token: str | None) -> AsyncIte
     try:
         await platform.start(listener)
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=30, trust_env=False
+            base_url=url, headers=headers, timeout=30, trust_env=False, verify=False
         ) as http:
             yield Running(platform, http, settings)
     finally:

@@ -7,12 +7,15 @@ the test: shims go on when a platform is killed, and are ended with their data d
 """
 
 import ctypes
+import gc
 import json
 import os
 import sys
 import traceback
 from contextlib import suppress
 from typing import Any
+
+from sqlalchemy.orm import configure_mappers
 
 from tests.system.crash import doors, verbs
 
@@ -25,6 +28,9 @@ def main() -> None:
     os.dup2(2, 1)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     doors.install()
+    configure_mappers()
+    gc.collect()
+    gc.freeze()  # else every child would look through all that is loaded, and copy it
 
     def tell(what: str, value: Any) -> None:
         os.write(answers, json.dumps([what, value]).encode() + b"\n")
