@@ -153,7 +153,9 @@ def _end(situation: Situation, wish: WorkloadDeclaredV1) -> Decision:
     ranks = tuple(r.model_copy(update={"seen": True}) for r in situation.state.ranks)
     situation = replace(situation, state=situation.state.model_copy(update={"ranks": ranks}))
     if wish.wanted != Wanted.ABSENT:
-        return _conclude(situation, WorkloadStatus.STOPPED)
+        # After a deletion that the declarer knows no more (it was restored) the home comes back.
+        home = (Action(Verb.RECOVER_HOME),)
+        return _conclude(situation, WorkloadStatus.STOPPED, actions=home)
     if situation.tombstone:
         return _conclude(situation, WorkloadStatus.ABSENT)
     home = (Action(Verb.DISCARD_HOME),)

@@ -119,7 +119,7 @@ TABLE = {
         *(STOP, [OTHER_ENDED, READY], known(), "stopping", None),
         (*do(Verb.REMOVE, name(1)), *do(Verb.TERMINATE, name())),
     ),
-    "stop, nothing": (STOP, [], known(), "stopped", None, ()),
+    "stop, nothing": (STOP, [], known(), "stopped", None, (Action(Verb.RECOVER_HOME),)),
     "absent, running": (ABSENT, [READY], known(), "stopping", None, do(Verb.TERMINATE, name())),
     "absent, nothing": (ABSENT, [], known(), "stopping", None, (Action(Verb.DISCARD_HOME),)),
 }
