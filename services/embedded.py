@@ -20,6 +20,7 @@ from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
 from cassini.runtime.errors import Conflict, Invalid
+from cassini.runtime.log_source import LogLine
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health, stop_all
 from cassini.runtime.settings import PlatformSettings
@@ -147,11 +148,11 @@ class Platform:
         while any([await service.join() for service in self.services]):
             pass
 
-    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
+    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         """Return the last lines a pod printed."""
         return await self.provisioner.pod_logs(pod_name, previous=previous, lines=lines)
 
-    async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
+    async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         """Return the last lines of an image's build."""
         return await self.builder.build_logs(image_id, lines=lines)
 

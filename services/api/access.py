@@ -54,6 +54,8 @@ class Role(StrEnum):
     """The resource token of this very resource."""
     FOREIGN_TOKEN = "foreign_token"  # noqa: S105 - a role, not a secret
     """The resource token of another resource."""
+    OWNER_TOKEN = "owner_token"  # noqa: S105 - a role, not a secret
+    """A resource's token without a scope: it may do to all that its owner has."""
 
 
 _KNOWN = {Action.OPEN, Action.KNOW}
@@ -66,7 +68,11 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OTHER: frozenset(_KNOWN | {Action.ACCOUNT}),
     Role.ITS_TOKEN: frozenset(_KNOWN | {Action.VIEW, Action.EDIT, Action.START}),
     Role.FOREIGN_TOKEN: frozenset(_KNOWN),
+    Role.OWNER_TOKEN: frozenset(_KNOWN | _OWN),
 }
+
+READING = frozenset(_KNOWN | {Action.VIEW})
+"""All that a token with the scope ``read`` may do."""
 
 TARGETLESS = frozenset({Action.OPEN, Action.KNOW, Action.ACCOUNT, Action.ADMIN})
 """Actions that ``enforce`` decides alone."""
@@ -85,11 +91,14 @@ def action_of(route: Any) -> Action | None:
 
 def role_of(caller: Caller, *, owner_id: str | None, resource_id: str | None) -> Role:
     """Return what the caller is to a resource, or to whatever an owner has."""
-    if caller.resource_id is not None:
-        return Role.ITS_TOKEN if caller.resource_id == resource_id else Role.FOREIGN_TOKEN
-    if owner_id is None or owner_id in caller.owner_ids:
-        return Role.OWNER
-    return Role.OTHER
+    within = caller.scope.resources
+    if within is not None and resource_id not in within:
+        return Role.FOREIGN_TOKEN
+    if owner_id is not None and owner_id not in caller.owner_ids:
+        return Role.OTHER
+    if within is not None:
+        return Role.ITS_TOKEN
+    return Role.OWNER if caller.resource_id is None else Role.OWNER_TOKEN
 
 
 def require(
@@ -111,8 +120,10 @@ def require(
         Forbidden: the caller may see it, or it is not about a thing, but may not do this.
     """
     allowed = ALLOWED[role_of(caller, owner_id=owner_id, resource_id=resource_id)]
-    if caller.is_admin:
+    if caller.is_admin and caller.scope.resources is None:
         allowed |= ALLOWED[Role.ADMIN]
+    if caller.scope.read_only:
+        allowed &= READING
     if action in allowed:
         return
     own_place = resource_id is None and (owner_id is None or owner_id in caller.owner_ids)

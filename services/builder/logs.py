@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cassini.runtime.log_source import LogLine
 from services.builder.disk import disk_errors
 
 MAX_LINE_CHARACTERS = 4000
@@ -20,14 +21,6 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 _PASSWORDS = re.compile(r"://[^/@\s]+@")
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")
 _READ_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One printed line; ``at`` is in Unix seconds."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The builder, put together."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
+from cassini.runtime.log_source import LogLine
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Service
 from cassini.runtime.workqueue import WorkQueue
@@ -56,9 +56,6 @@ class BuilderService(Service):
         newest = await BuildLog(self._logs, image_id).tail(1) if image_id else ()
         return newest[0].text if newest else None
 
-    async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
-        """Return the last lines of an image's build log, each after the time it was printed."""
-        return [
-            f"{datetime.fromtimestamp(line.at, UTC).isoformat()} {line.text}"
-            for line in await BuildLog(self._logs, image_id).tail(lines)
-        ]
+    async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
+        """Return the last lines of an image's build log."""
+        return list(await BuildLog(self._logs, image_id).tail(lines))

@@ -7,6 +7,7 @@ from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.errors import BackendError
+from cassini.runtime.log_source import LogLine
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
@@ -95,7 +96,7 @@ class ProvisionerService(Service):
             while any(pod.phase in _ALIVE for pod in await in_time(self._backend.list_pods())):
                 await self.clock.sleep(_LOOK_SECONDS)
 
-    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
+    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         """Return the last lines a pod printed, or the attempt before it."""
         return await self._logs.pod_logs(pod_name, previous=previous, lines=lines)
 

@@ -31,6 +31,7 @@ from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
 
+OWN = "its own"
 ORIGIN = "http://localhost:8765"
 
 
@@ -91,8 +92,10 @@ class World:
             )
         return row_id
 
-    async def resource_token(self, owner: Person, resource_id: str) -> dict[str, str]:
-        """Return the header that a workspace's own token makes."""
+    async def resource_token(
+        self, owner: Person, resource_id: str, *, scope: str | None = OWN
+    ) -> dict[str, str]:
+        """Return the header that a workspace's own token makes; by default it is for it alone."""
         async with self.api.database.write() as session:
             _, text = await mint_resource_token(
                 session,
@@ -102,6 +105,7 @@ class World:
                 owner_id=owner.owner_id,
                 resource_id=resource_id,
                 resource_type="workspace",
+                scope=f"workspace:{resource_id}" if scope == OWN else scope,
             )
         return {"Authorization": f"token {text}"}
 

@@ -8,6 +8,7 @@ from cassini.runtime.errors import Forbidden, NotFound
 from services.api.access import ALLOWED, TARGETLESS, Action, Role, access, action_of, require
 from services.api.app import create_app, routes_of
 from services.api.auth.caller import Caller
+from services.api.auth.scopes import ALL, Scope
 from services.api.auth.tokens import mint_token
 
 REFUSED = {401, 403, 404}
@@ -54,6 +55,8 @@ async def header_of(world, role, workspace_id):
         return {}
     if role is Role.ITS_TOKEN:
         return await world.resource_token(world.owner, workspace_id)
+    if role is Role.OWNER_TOKEN:
+        return await world.resource_token(world.owner, workspace_id, scope=None)
     if role is Role.FOREIGN_TOKEN:
         return await world.resource_token(world.owner, await world.workspace(world.owner))
     return {Role.ADMIN: world.admin, Role.OWNER: world.owner, Role.OTHER: world.other}[role].header
@@ -143,6 +146,7 @@ def caller(**changed):
         "default_owner_id": "o",
         "token_id": None,
         "resource_id": None,
+        "scope": ALL,
         "via": "session",
     }
     return Caller(**given | changed)
@@ -163,7 +167,7 @@ def test_a_stranger_is_told_that_there_is_nothing():
 
 
 def test_a_resource_token_reaches_its_resource_and_no_other():
-    token = caller(resource_id="r", via="token")
+    token = caller(resource_id="r", scope=Scope(resources=frozenset({"r"})), via="token")
     require(token, Action.START, owner_id="o", resource_id="r")
     with pytest.raises(NotFound):
         require(token, Action.VIEW, owner_id="o", resource_id="s")

@@ -15,6 +15,7 @@ from cassini.runtime.errors import Forbidden, Unauthenticated
 from services.api.auth.caller import Caller
 from services.api.auth.models import ApiToken, BrowserSession, Org, OwnerRow, User
 from services.api.auth.origin import require_own_origin
+from services.api.auth.scopes import ALL, Scope
 from services.api.auth.sessions import session_secret
 from services.api.auth.tokens import check_token, digest, token_id_of
 from services.api.context import ApiContext
@@ -89,6 +90,7 @@ async def caller_of_token(session: AsyncSession, keys: ApiKeys, text: str, *, no
         default_owner_id=default,
         token_id=token.id,
         resource_id=token.resource_id,
+        scope=Scope.parse(token.scope),
         via="token",
     )
 
@@ -113,6 +115,7 @@ async def caller_of_session(session: AsyncSession, secret: str, *, now: float) -
         default_owner_id=default,
         token_id=None,
         resource_id=None,
+        scope=ALL,
         via="session",
     )
 

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from services.api.auth.scopes import Scope
+
 
 @dataclass(frozen=True)
 class Caller:
     """A known caller: a person in a browser, or the holder of a token.
 
-    A resource token acts for its resource's owner, on that resource only, and never as an admin.
+    A resource's token acts for its resource's owner and never as an admin; ``scope`` says what of
+    that it may do.
     """
 
     user_id: str
@@ -20,5 +23,6 @@ class Caller:
     token_id: str | None
     """The API token that was shown; None in a browser session."""
     resource_id: str | None
-    """Set for a resource token: the one resource that it may touch."""
+    """Set for a resource's token: the resource that it was made for."""
+    scope: Scope
     via: Literal["session", "token"]

@@ -20,6 +20,8 @@ class Org(ApiTable, table=True):
     name: str = Field(unique=True, max_length=39)
     email: str = ""
     description: str = ""
+    website_url: str | None = None
+    logo_image_url: str = ""
     is_primary: bool = False
     created_at: float
 
@@ -38,6 +40,8 @@ class User(ApiTable, table=True):
     locked_reason: str = ""
     password_hash: str | None = None
     """None: no password is set; only a sign-in link opens a session."""
+    default_org_id: str | None = Field(default=None, max_length=32)
+    """The org that a bare request is about; None: the primary one."""
     created_at: float
 
 
@@ -67,7 +71,10 @@ class BrowserSession(ApiTable, table=True):
 
 
 class ApiToken(ApiTable, table=True):
-    """A token of the API: a person's own, or the one of a resource."""
+    """A token of the API: a person's own, or the one of a resource.
+
+    With refresh tokens it is a family: its text changes with every refresh, its row stays.
+    """
 
     __tablename__ = "api_token"
 
@@ -79,10 +86,32 @@ class ApiToken(ApiTable, table=True):
     resource_id: str | None = Field(default=None, index=True, max_length=32)
     resource_type: str | None = Field(default=None, max_length=32)
     scope: str | None = None
+    """What it may do, in the words of ``scopes.py``; None: all that its user or owner may."""
     description: str = Field(default="", max_length=255)
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    expires_in: int | None = None
+    """Seconds that each text lives; given again at every refresh."""
+    refresh_expires_in: int | None = None
+    """Seconds that each refresh token lives; None with ``refreshable``: without an end."""
+    refreshable: bool = False
+
+
+class RefreshToken(ApiTable, table=True):
+    """A refresh token: used once, for a new text of its API token and a successor of itself."""
+
+    __tablename__ = "refresh_token"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
+    text_hash: str = Field(unique=True, max_length=64)
+    token_id: str = Field(foreign_key="api_token.id", index=True, max_length=32)
+    predecessor_id: str | None = Field(default=None, max_length=32)
+    created_at: float
+    expires_at: float | None = None
+    used_at: float | None = None
+    replaced_at: float | None = None
+    """Its answer was lost: the predecessor was used again, and got another successor."""
 
 
 class SignInLink(ApiTable, table=True):

@@ -60,6 +60,7 @@ async def mint_resource_token(
     owner_id: str,
     resource_id: str,
     resource_type: str,
+    scope: str | None,
 ) -> tuple[str, str]:
     """Make the token of a resource; returns its id and its text."""
     row = ApiToken(
@@ -69,7 +70,7 @@ async def mint_resource_token(
         owner_id=owner_id,
         resource_id=resource_id,
         resource_type=resource_type,
-        scope=f"{resource_type}:{resource_id}",
+        scope=scope,
         description=f"{resource_type} {resource_id}",
         created_at=now,
     )

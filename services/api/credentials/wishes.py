@@ -40,6 +40,7 @@ async def mint_token(
         owner_id=owner_id,
         resource_id=resource_id,
         resource_type=resource_type,
+        scope=f"{resource_type}:{resource_id}",
     )
     await _set_value(session, api, resource_id, text)
 

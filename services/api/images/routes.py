@@ -1,6 +1,5 @@
 """``/api/images``: the images one may use, their versions, and how a build went."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.images import ImageStatus
 from cassini.runtime.errors import NotFound
+from cassini.runtime.log_source import LogLine
 from services.api.access import Action, access
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
@@ -140,7 +140,7 @@ async def get_build_logs(
     if pod_name not in {None, "", builder}:
         lines = []
     page = cut(lines, prev_key=prev_key, next_key=next_key, size=page_size)
-    logs = [_line(text, tag, builder) for text in page.items]
+    logs = [_line(line, tag, builder) for line in page.items]
     return BuildLogList(logs=logs, **page.keys())
 
 
@@ -154,13 +154,8 @@ async def _visible_tag(
     return tag
 
 
-def _line(text: str, tag: ImageTag, pod_name: str) -> BuildLogLine:
-    """Show a line; the time that it begins with is its own, else it is the version's."""
-    stamp, _, content = text.partition(" ")
-    try:
-        at = datetime.fromisoformat(stamp).timestamp()
-    except ValueError:
-        at, content = tag.created_at, text
+def _line(line: LogLine, tag: ImageTag, pod_name: str) -> BuildLogLine:
+    at = tag.created_at if line.at is None else line.at
     return BuildLogLine(
-        timestamp=timestamp(at), content=content, pod_name=pod_name, container_name="builder"
+        timestamp=timestamp(at), content=line.text, pod_name=pod_name, container_name="builder"
     )

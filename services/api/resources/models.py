@@ -26,10 +26,14 @@ SETTINGS = (
     "config_files",
     "start_script",
     "working_dir",
+    "token_generation",
 )
 """What a workload is made from: a change of these needs a restart to take effect."""
 
 _LIVE = text("deleted_at IS NULL")
+_ACTIVE = text("deleted_at IS NULL AND status != 'stopped'")
+_WHERE_LIVE: dict[str, Any] = {"sqlite_where": _LIVE, "postgresql_where": _LIVE}
+_WHERE_ACTIVE: dict[str, Any] = {"sqlite_where": _ACTIVE, "postgresql_where": _ACTIVE}
 
 
 class Workspace(ApiTable, table=True):
@@ -42,24 +46,27 @@ class Workspace(ApiTable, table=True):
             "owner_id",
             "name",
             unique=True,
-            sqlite_where=_LIVE,
-            postgresql_where=_LIVE,
+            **_WHERE_LIVE,
         ),
         Index(
             "workspace_subdomain",
             "subdomain",
             unique=True,
-            sqlite_where=_LIVE,
-            postgresql_where=_LIVE,
+            **_WHERE_LIVE,
         ),
         Index("workspace_held", "held", "image_tag_id"),
+        Index("workspace_page", "owner_id", "created_at", "id", **_WHERE_LIVE),
+        Index("workspace_active", "created_at", "id", **_WHERE_ACTIVE),
+        Index("workspace_version", "owner_id", "version"),
     )
 
     id: str = Field(primary_key=True, max_length=32)
-    owner_id: str = Field(index=True, max_length=32)
+    owner_id: str = Field(max_length=32)
     created_at: float
     updated_at: float
     deleted_at: float | None = None
+    version: int = Field(default=0, sa_type=BigInteger)
+    """Raised with every change: at least the last one + 1 and at least Unix microseconds."""
 
     name: str = Field(max_length=64)
     description: str = Field(default="", max_length=2048)
@@ -79,6 +86,8 @@ class Workspace(ApiTable, table=True):
     is_spot: bool = False
     start_dind: bool = False
     self_destruct: bool = False
+    token_generation: int = 0
+    """Counts how often its token was made anew on request: what runs then has the old one."""
 
     wanted: str | None = Field(default=None, max_length=16)
     """What the last wish says; None: nothing was ever wished for."""
@@ -113,6 +122,26 @@ class Workspace(ApiTable, table=True):
         """Whether it was changed since it was started; a held start will take the changes in."""
         started = self.wanted == Wanted.RUNNING and not self.held
         return started and self.started_digest != self.settings_digest()
+
+
+class PodRecord(ApiTable, table=True):
+    """A pod that was seen, kept when it is gone. Times are in Unix seconds."""
+
+    __tablename__ = "pod_record"
+    __table_args__ = (Index("pod_record_of", "workload_id", "started_at", "name"),)
+
+    name: str = Field(primary_key=True, max_length=96)
+    workload_id: str = Field(max_length=32)
+    status: str = Field(max_length=16)
+    reason: str | None = Field(default=None, max_length=64)
+    message: str | None = Field(default=None, sa_type=Text)
+    started_at: float
+    """When it was made."""
+    finished_at: float | None = None
+    exit_code: int | None = None
+    last_seen: float
+    gone: bool = False
+    """It is in no fact any more."""
 
 
 class Backend(ApiTable, table=True):

@@ -21,6 +21,7 @@ from cassini.contracts.workloads import (
 )
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.database import Database
+from cassini.runtime.log_source import LogLine
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health
 from cassini.runtime.settings import PlatformSettings
@@ -55,13 +56,13 @@ class Logs:
 
     def __init__(self) -> None:
         self.pods: dict[str, list[str]] = {}
-        self.builds: dict[str, list[str]] = {}
+        self.builds: dict[str, list[LogLine]] = {}
 
-    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[str]:
+    async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         key = f"{pod_name} previous" if previous else pod_name
-        return self.pods.get(key, [])[-lines:]
+        return [LogLine(None, text) for text in self.pods.get(key, [])[-lines:]]
 
-    async def build_logs(self, image_id: str, *, lines: int) -> list[str]:
+    async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         return self.builds.get(image_id, [])[-lines:]
 
 

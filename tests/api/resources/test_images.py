@@ -1,5 +1,7 @@
 import pytest
 
+from cassini.runtime.log_source import LogLine
+
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 IMAGE = {
@@ -75,8 +77,8 @@ async def test_a_build_is_followed(world, admin):
 
 
 async def test_the_build_log_comes_in_pages_with_the_time_of_each_line(world, admin):
-    lines = [f"2026-01-31T10:00:0{n}+00:00 step {n}" for n in range(3)]
-    world.logs.builds[world.tag.id] = [*lines, "no time"]
+    lines = [LogLine(1_769_853_600.0 + number, f"step {number}") for number in range(3)]
+    world.logs.builds[world.tag.id] = [*lines, LogLine(None, "no time")]
     path = f"/api/images/{world.tag.image_id}/tags/{world.tag.id}/logs"
 
     first = (await admin.get(path, params={"page_size": 3})).json()

@@ -87,7 +87,7 @@ async def get_pod_logs(
     lines = await api.log_source.pod_logs(name, previous=previous, lines=page_size)
     if not lines and all(pod.name != name for pod in pods):
         raise _no_such_pod()
-    return {"logs": "\n".join(lines)}
+    return {"logs": "\n".join(line.text for line in lines)}
 
 
 async def _pods_of(
@@ -126,7 +126,8 @@ async def _observed_pods(
 async def _summary(api: ApiContext, row: Workspace, pod: PodObserved) -> dict[str, Any]:
     tail: list[str] = []
     if pod.status is PodStatus.ERROR:
-        tail = await api.log_source.pod_logs(pod.name, previous=False, lines=LOG_TAIL_LINES)
+        lines = await api.log_source.pod_logs(pod.name, previous=False, lines=LOG_TAIL_LINES)
+        tail = [line.text for line in lines]
     return pod_summary(row, pod, tail)
 
 

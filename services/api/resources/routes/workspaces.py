@@ -62,8 +62,8 @@ async def list_workspaces(
     async with api.database.read() as session:
         query = select(Workspace).where(col(Workspace.deleted_at).is_(None))
         query = query.where(col(Workspace.owner_id).in_(await _owner_ids(session, caller, owner)))
-        if caller.resource_id is not None:
-            query = query.where(col(Workspace.id) == caller.resource_id)
+        if caller.scope.resources is not None:
+            query = query.where(col(Workspace.id).in_(caller.scope.resources))
         if name:
             query = query.where(col(Workspace.name).contains(name, autoescape=True))
         if status is not None:
