@@ -126,6 +126,7 @@ class Platform:
     async def stop(self, *, stop_workloads: bool = False) -> None:
         """Stop answering, then the services; workloads go on unless asked otherwise."""
         if self._server is not None and self._serving is not None:
+            self.api.context.watch.close()
             self._server.should_exit = True
             await self._serving
         at_rest = self.provisioner.stop_workloads if stop_workloads else None

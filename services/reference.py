@@ -62,6 +62,8 @@ def settings_page() -> str:
 
 def _event_row(event: EventType) -> str:
     writers, readers = _names(event.writers), _names(event.readers)
+    if event.listeners:
+        readers = f"every replica of {_names(event.listeners)}"
     return f"| `{event.name}` | {event.owner} | {writers} | {readers} | {event.meaning} |"
 
 

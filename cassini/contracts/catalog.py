@@ -1,11 +1,14 @@
 """The table of events: type, message, owner of the noun, writers, readers, meaning.
 
 Only readers that exist are listed; at start a service fails whose handlers and this table
-disagree. The queue of a reader and the topic permissions of a writer are derived from here.
+disagree. The queue of a reader and the topic permissions of a writer are derived from here. Of a
+reader's replicas one gets the event, of a listener's each: listeners are for hints, which are not
+kept.
 """
 
 from dataclasses import dataclass
 
+from cassini.contracts.changes import ResourceChangedV1
 from cassini.contracts.credentials import (
     CredentialDeclaredV1,
     CredentialObservedV1,
@@ -31,6 +34,7 @@ class EventType:
     writers: frozenset[ServiceName]
     readers: frozenset[ServiceName]
     meaning: str
+    listeners: frozenset[ServiceName] = frozenset()
 
     @property
     def noun(self) -> str:
@@ -125,6 +129,15 @@ _EVENTS = (
         {_SECRETS},
         {_PROVISIONER},
         "The values, sealed to the one that asked, or what is still missing",
+    ),
+    EventType(
+        "resource.changed.v1",
+        ResourceChangedV1,
+        _API,
+        writers=frozenset({_API}),
+        readers=frozenset(),
+        listeners=frozenset({_API}),
+        meaning="A hint that a resource changed, for those who watch it live",
     ),
 )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from cassini.contracts.catalog import CATALOG, event_type
-from cassini.contracts.resources import Declared, Message, Observed, ServiceName
+from cassini.contracts.resources import Declared, Hint, Message, Observed, ServiceName
 
 
 class Envelope(Message):
@@ -37,7 +37,7 @@ class Envelope(Message):
 
 
 def envelop(
-    message: Declared | Observed,
+    message: Declared | Observed | Hint,
     *,
     event_id: str,
     source: ServiceName,

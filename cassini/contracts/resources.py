@@ -107,6 +107,12 @@ class Observed(Message):
     message: str | None = None
 
 
+class Hint(Message):
+    """Something changed: no state, no numbers, and it may be lost. Told to every replica."""
+
+    id: ResourceId
+
+
 class Condition(Message):
     """One side of a state, after Kubernetes' conditions: what, whether, since when and why."""
 

@@ -4,6 +4,9 @@ The relay (``outbox.py``) is the only caller of ``send``. A destination is whom 
 stands for: in process each reader is one, so that each can fail and be tried again alone; a broker
 is a single destination that fans out by itself. ``send`` returns when the destination *has* the
 event: its handler committed, or the broker confirmed.
+
+Beside that stand hints: told to every replica of every listener, kept nowhere, confirmed by
+nobody. What they hint at is in a database, so one that is lost costs only time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,6 +17,7 @@ from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
 
 Receiver = Callable[[Envelope], Awaitable[None]]
+Listener = Callable[[Envelope], None]
 
 handled_event: ContextVar[Envelope | None] = ContextVar("handled_event", default=None)
 """The event whose handling runs now: what it emits names it as its cause."""
@@ -34,3 +38,9 @@ class Bus(Protocol):
 
     def subscribe(self, service: ServiceName, event_type: str, receiver: Receiver) -> None:
         """Give a service's receiver for one event type; the catalogue must list it as reader."""
+
+    def hint(self, envelope: Envelope) -> None:
+        """Tell every listener of the type; returns at once and never fails."""
+
+    def listen(self, service: ServiceName, event_type: str, listener: Listener) -> None:
+        """Tell this replica of a service every hint of a type; the catalogue must list it."""

@@ -4,11 +4,15 @@ Nothing is held in memory: an event that a reader could not take stays a deliver
 sender, so this bus loses nothing when the process is killed.
 """
 
+import structlog
+
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.bus import Receiver, handled_event
+from cassini.runtime.bus import Listener, Receiver, handled_event
 from cassini.runtime.errors import BackendError
+
+_log = structlog.get_logger(__name__)
 
 
 class MemoryBus:
@@ -16,6 +20,7 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._receivers: dict[tuple[str, str], Receiver] = {}
+        self._listeners: dict[str, list[Listener]] = {}
 
     def destinations(self, event_type: str) -> tuple[str, ...]:
         """Return every reader of the type, by name."""
@@ -47,3 +52,21 @@ class MemoryBus:
         if (service, event_type) in self._receivers:
             raise ValueError(f"{service} has a receiver for {event_type} already")
         self._receivers[service, event_type] = receiver
+
+    def hint(self, envelope: Envelope) -> None:
+        """Tell every listener of the type now; one that fails only costs itself the hint."""
+        for listener in self._listeners.get(envelope.type, ()):
+            try:
+                listener(envelope)
+            except Exception:  # noqa: BLE001 - whoever changed something is not to fail for it
+                _log.exception("a hint was not heard", type=envelope.type)
+
+    def listen(self, service: ServiceName, event_type: str, listener: Listener) -> None:
+        """Add a listener of one event type.
+
+        Raises:
+            ValueError: the catalogue does not list this listener.
+        """
+        if service not in CATALOG[event_type].listeners:
+            raise ValueError(f"the catalogue does not list {service} as a listener of {event_type}")
+        self._listeners.setdefault(event_type, []).append(listener)

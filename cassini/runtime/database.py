@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as PlainSession
 from sqlalchemy.schema import CreateSchema
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.orm.session import Session
 
 from cassini.runtime.sqlite_connection import connect_once_a_statement
 
@@ -37,7 +38,7 @@ _READERS = 4
 _HOOKS = "cassini_after_commit"
 
 
-def after_commit(session: AsyncSession, hook: Callable[[], None]) -> None:
+def after_commit(session: AsyncSession | Session, hook: Callable[[], None]) -> None:
     """Call ``hook`` once this unit of work is committed; never when it is rolled back."""
     session.info.setdefault(_HOOKS, []).append(hook)
 
@@ -65,6 +66,7 @@ class Database:
     def __init__(self, url: str, *, schema: str | None = None) -> None:
         """Connect lazily to ``url`` (``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``)."""
         self._schema = schema
+        self._sessions: type[Session] = type("Session", (Session,), {})  # its events are ours alone
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE")
@@ -75,7 +77,9 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction that may change things; committed at the end, or rolled back."""
-        async with _Session(self._writer, expire_on_commit=False) as session:
+        async with _Session(
+            self._writer, expire_on_commit=False, sync_session_class=self._sessions
+        ) as session:
             async with session.begin():
                 yield session
             for hook in session.info.pop(_HOOKS, ()):
@@ -86,6 +90,14 @@ class Database:
         """Open a transaction that only reads."""
         async with _Session(self._reader, expire_on_commit=False) as session:
             yield session
+
+    def on_write(self, look: Callable[[Session, object], None]) -> None:
+        """Call ``look`` with every row that a unit of work writes or deletes, before it commits."""
+
+        @event.listens_for(self._sessions, "after_flush")
+        def _look(session: Session, _context: object) -> None:
+            for row in (*session.new, *session.dirty, *session.deleted):
+                look(session, row)
 
     async def run_sync(self, function: Callable[[Connection], Any]) -> Any:
         """Run a function of a synchronous connection in one transaction (for migrations)."""

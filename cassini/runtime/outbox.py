@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.envelope import envelop
-from cassini.contracts.resources import Declared, Observed, ServiceName
+from cassini.contracts.resources import Declared, Hint, Observed, ServiceName
 from cassini.runtime.bus import Bus, handled_event
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import after_commit
@@ -90,3 +90,8 @@ class Outbox:
         with session.no_autoflush:  # the row that it tells of is not read here
             await session.execute(insert(self.table).values(rows))
         after_commit(session, self.wake.set)
+
+    def hint(self, message: Hint) -> None:
+        """Tell every listener at once, beside the outbox; to be called after a commit."""
+        event_id, at = uuid.uuid4().hex, datetime.fromtimestamp(self._clock.now(), UTC)
+        self._bus.hint(envelop(message, event_id=event_id, source=self._service, time=at))

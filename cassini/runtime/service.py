@@ -22,7 +22,7 @@ from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
-from cassini.runtime.inbox import Handler, Inbox
+from cassini.runtime.inbox import Handler, Inbox, Listen
 from cassini.runtime.migrations import upgrade
 from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
@@ -71,7 +71,10 @@ class Health:
 
 
 class Service:
-    """Base of the five services. A subclass sets ``handlers``, ``owned`` and ``loops``."""
+    """Base of the five services.
+
+    A subclass sets ``handlers``, ``listeners``, ``owned`` and ``loops``.
+    """
 
     def __init__(self, name: ServiceName, tables: ServiceTables, ground: Ground) -> None:
         self.name = name
@@ -82,6 +85,7 @@ class Service:
         self.declarations = Declarations(tables.declaration, self.outbox, ground.clock)
         self.relay = Relay(ground.database, self.outbox, ground.bus, ground.clock)
         self.handlers: Mapping[str, Handler] = {}
+        self.listeners: Mapping[str, Listen] = {}
         self.owned: Sequence[tuple[Ownership[Any], Reconciler[Any]]] = ()
         self.loops: Mapping[str, Loop] = {}
         self._tables = tables
@@ -114,7 +118,8 @@ class Service:
         if self.ground.exclusive:
             for _, reconciler in self.owned:
                 await reconciler.clear_claims()
-        Inbox(self.name, self.database, self.handlers).connect(self.ground.bus)
+        inbox = Inbox(self.name, self.database, self.handlers, self.listeners)
+        inbox.connect(self.ground.bus)
 
     def run(self) -> None:
         """Start the loops."""

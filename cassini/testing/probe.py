@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import Message, ServiceName
-from cassini.runtime.bus import Bus, Receiver
+from cassini.runtime.bus import Bus, Listener, Receiver
 
 M = TypeVar("M", bound=Message)
 
@@ -14,10 +14,14 @@ Before = Callable[[str, Envelope], Awaitable[None]]
 
 
 class ProbeBus:
-    """Passes on to another bus, or to nobody; ``sent`` holds what was taken, in order."""
+    """Passes on to another bus, or to nobody; ``sent`` holds what was taken, in order.
+
+    ``hints`` holds what was hinted.
+    """
 
     def __init__(self, inner: Bus | None = None) -> None:
         self.sent: list[tuple[str, Envelope]] = []
+        self.hints: list[Envelope] = []
         self.tries = 0
         self.before: Before | None = None
         """Called before each delivery with destination and event: may wait, look, or raise."""
@@ -58,3 +62,14 @@ class ProbeBus:
         """Give the receiver to the other bus; without one nobody receives."""
         if self._inner is not None:
             self._inner.subscribe(service, event_type, receiver)
+
+    def hint(self, envelope: Envelope) -> None:
+        """Remember a hint and pass it on."""
+        self.hints.append(envelope)
+        if self._inner is not None:
+            self._inner.hint(envelope)
+
+    def listen(self, service: ServiceName, event_type: str, listener: Listener) -> None:
+        """Give the listener to the other bus; without one nobody listens."""
+        if self._inner is not None:
+            self._inner.listen(service, event_type, listener)

@@ -20,6 +20,7 @@ from cassini.runtime.sealing import Sealer
 from cassini.runtime.service import Health
 from cassini.runtime.settings import PlatformSettings
 from services.api.keys import ApiKeys
+from services.api.watch import Watch
 
 if TYPE_CHECKING:  # the layer above, by name only
     from services.api.auth.caller import Caller
@@ -56,6 +57,7 @@ class ApiContext:
     platform: HealthCheck
     """Whether a workspace could be started now."""
     workspaces_of: WorkspacesOf
+    watch: Watch
 
 
 def _context(request: Request) -> ApiContext:

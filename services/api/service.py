@@ -10,9 +10,12 @@ from urllib.parse import urlencode
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.orm.session import Session
 
+from cassini.contracts.changes import ResourceChangedV1
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
+from cassini.runtime.database import after_commit
 from cassini.runtime.errors import CallerError
 from cassini.runtime.log_source import LogSource
 from cassini.runtime.service import Ground, Health, Service
@@ -24,8 +27,10 @@ from services.api.keys import load_keys
 from services.api.people.accounts import ADMIN_NAME, create_sign_in_link, ensure_first_admin
 from services.api.resources.backends import why_nothing_can_start
 from services.api.resources.handlers import Handlers
+from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
+from services.api.watch import Watch
 
 
 class ApiService(Service):
@@ -64,7 +69,10 @@ class ApiService(Service):
             ready=self._platform_health,
             platform=self._platform_health,
             workspaces_of=workspaces_of,
+            watch=Watch(),
         )
+        self.database.on_write(self._announce)
+        self.listeners = {"resource.changed.v1": self.context.watch.changed}
         async with self.database.write() as session:
             await ensure_first_admin(session, now=self.clock.now())
             await session.flush()
@@ -76,6 +84,12 @@ class ApiService(Service):
             "credential.observed.v1": handlers.credential_observed,
             "backend.observed.v1": handlers.backend_observed,
         }
+
+    def _announce(self, session: Session, row: object) -> None:
+        """Hint, once it is committed, that a resource changed."""
+        if isinstance(row, Workspace):
+            hint = ResourceChangedV1(id=row.id, owner_id=row.owner_id, kind="workspace")
+            after_commit(session, lambda: self.outbox.hint(hint))
 
     async def health(self) -> Health:
         """Say whether a workspace could be started now: the image is built, the backend there."""

@@ -30,6 +30,7 @@ from services.api.people.accounts import (
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
+from services.api.watch import Watch
 
 OWN = "its own"
 ORIGIN = "http://localhost:8765"
@@ -136,6 +137,7 @@ async def api(database, tmp_path, clock) -> ApiContext:
         ready=well,
         platform=well,
         workspaces_of=workspaces_of,
+        watch=Watch(),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import cassini.contracts
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope, envelop
-from cassini.contracts.resources import Declared, Observed
+from cassini.contracts.resources import Declared, Hint, Observed
 
 EXAMPLES = Path(cassini.contracts.__file__).parent / "examples"
 CASES = [
@@ -87,13 +87,15 @@ def test_some_example_shows_every_required_field(event_type, event):
                 event.model.model_validate(without)
 
 
-def test_every_event_is_a_wish_or_a_fact_of_its_noun_and_told_by_its_owner():
+def test_every_event_is_a_wish_a_fact_or_a_hint_of_its_noun_and_told_by_its_owner():
     for name, event in CATALOG.items():
         noun, verb, version = name.split(".")
         assert (noun, version) == (event.noun, "v1")
-        base = {"declared": Declared, "observed": Observed}[verb]
+        base = {"declared": Declared, "observed": Observed, "changed": Hint}[verb]
         assert issubclass(event.model, base)
         if base is Declared:
             assert event.readers == {event.owner}
         else:
             assert event.writers == {event.owner}
+        assert (base is Hint) == bool(event.listeners)
+        assert not (event.readers and event.listeners)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
 
 from cassini.runtime.database import Database, after_commit, is_outage
 
@@ -207,3 +209,52 @@ async def test_a_row_changed_by_two_replicas_keeps_both_changes(reservations, op
 
     async with reservations.read() as session:
         assert (await session.execute(select(LIMITS.c.most))).scalar_one() == 30
+
+
+class Base(SQLModel, registry=registry()):
+    pass
+
+
+class Note(Base, table=True):
+    id: int = Field(primary_key=True)
+    text: str
+
+
+async def test_whoever_looks_on_sees_every_row_written_and_hears_after_the_commit(database):
+    await database.run_sync(Note.metadata.create_all)
+    seen, heard = [], []
+
+    def look(session, row):
+        text = row.text
+        seen.append(text)
+        after_commit(session, lambda: heard.append(text))
+
+    database.on_write(look)
+    async with database.write() as session:
+        session.add(Note(id=1, text="made"))
+        await session.flush()
+        assert (seen, heard) == (["made"], [])
+    assert heard == ["made"]
+
+    async with database.write() as session:
+        note = await session.get(Note, 1)
+        note.text = "changed"
+    async with database.write() as session:
+        await session.delete(await session.get(Note, 1))
+    assert heard == ["made", "changed", "changed"]
+
+
+async def test_what_is_rolled_back_is_heard_by_nobody(database):
+    await database.run_sync(Note.metadata.create_all)
+    heard = []
+    database.on_write(lambda session, row: after_commit(session, lambda: heard.append(row)))
+
+    async def fail():
+        async with database.write() as session:
+            session.add(Note(id=1, text="made"))
+            await session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert heard == []

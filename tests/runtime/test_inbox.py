@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import select
 
 from cassini.contracts.catalog import CATALOG
+from cassini.contracts.changes import ResourceChangedV1
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.errors import BackendError
@@ -80,12 +81,16 @@ async def test_what_a_handler_emits_names_its_cause(database, clock, stage, bus)
 @pytest.mark.parametrize("service", [each for each in ServiceName if listed(each)])
 def test_the_catalogue_s_readers_need_exactly_their_handlers(service):
     handlers = dict.fromkeys(listed(service), ignore)
-    Inbox(service, None, handlers)
+    heard = [name for name, event in CATALOG.items() if service in event.listeners]
+    listeners = dict.fromkeys(heard, ignore)
+    Inbox(service, None, handlers, listeners)
     missing = dict(list(handlers.items())[1:])
     with pytest.raises(ValueError, match=listed(service)[0]):
-        Inbox(service, None, missing)
+        Inbox(service, None, missing, listeners)
     with pytest.raises(ValueError, match=r"made\.up\.v1"):
-        Inbox(service, None, handlers | {"made.up.v1": ignore})
+        Inbox(service, None, handlers | {"made.up.v1": ignore}, listeners)
+    with pytest.raises(ValueError, match=r"made\.up\.v1"):
+        Inbox(service, None, handlers, listeners | {"made.up.v1": ignore})
 
 
 async def test_an_event_waits_for_a_reader_that_is_not_there(database, clock, stage, bus):
@@ -125,3 +130,42 @@ async def test_a_reader_that_is_not_there_is_an_outage(bus):
 def test_every_event_goes_to_its_readers(bus):
     for name, event in CATALOG.items():
         assert set(bus.destinations(name)) == set(event.readers)
+
+
+HINT = ResourceChangedV1(id=ID, owner_id="f" * 32, kind="workspace")
+
+
+def replica(bus, listen):
+    """Connect a replica of the api that hears hints."""
+    handlers = dict.fromkeys(listed(ServiceName.API), ignore)
+    listeners = {"resource.changed.v1": listen}
+    inbox = Inbox(ServiceName.API, None, handlers, listeners)
+    for name in listeners:
+        bus.listen(ServiceName.API, name, inbox.hear)
+
+
+async def test_every_replica_hears_a_hint_and_one_that_fails_costs_the_others_nothing(
+    database, clock, bus
+):
+    first, second = [], []
+
+    def fail(_message):
+        raise RuntimeError
+
+    for listen in (first.append, fail, second.append):
+        replica(bus, listen)
+
+    Stage(database, clock, bus).outbox.hint(HINT)
+
+    assert first == second == [HINT]
+
+
+async def test_a_hint_that_nobody_hears_is_lost_without_a_trace(database, clock, stage, bus):
+    stage = Stage(database, clock, bus)
+    stage.outbox.hint(HINT)
+    assert await stage.relay.pending() == 0
+
+
+async def test_the_bus_takes_only_listed_listeners(bus):
+    with pytest.raises(ValueError, match="does not list"):
+        bus.listen(ServiceName.BUILDER, "resource.changed.v1", lambda _event: None)

@@ -37,6 +37,17 @@ async def find_caller(request: Request) -> Caller | None:
     return caller
 
 
+async def look_again(request: Request) -> Caller:
+    """Return who is calling now, for a request that lasts: what it showed may count no more.
+
+    Raises:
+        Unauthenticated: the session or the token is over.
+        Forbidden: the account is locked.
+    """
+    del request.state.caller
+    return await require_caller(request)
+
+
 async def require_caller(request: Request) -> Caller:
     """Return who is calling.
 

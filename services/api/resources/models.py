@@ -8,9 +8,10 @@ name is free at once, so the unique names are those of rows that are not deleted
 
 import hashlib
 import json
-from typing import Any
+import time
+from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Index, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Text, text
 from sqlmodel import Field
 
 from cassini.contracts.resources import Wanted
@@ -36,10 +37,21 @@ _WHERE_LIVE: dict[str, Any] = {"sqlite_where": _LIVE, "postgresql_where": _LIVE}
 _WHERE_ACTIVE: dict[str, Any] = {"sqlite_where": _ACTIVE, "postgresql_where": _ACTIVE}
 
 
+_VERSION = Column("version", BigInteger, nullable=False)
+
+
+def _next_version(last: int | None) -> int:
+    return max((last or 0) + 1, time.time_ns() // 1000)
+
+
 class Workspace(ApiTable, table=True):
     """A Jupyter server. Times are in Unix seconds."""
 
     __tablename__ = "workspace"
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "version_id_col": _VERSION,
+        "version_id_generator": _next_version,
+    }
     __table_args__ = (
         Index(
             "workspace_name",
@@ -65,7 +77,7 @@ class Workspace(ApiTable, table=True):
     created_at: float
     updated_at: float
     deleted_at: float | None = None
-    version: int = Field(default=0, sa_type=BigInteger)
+    version: int = Field(default=0, sa_column=_VERSION)
     """Raised with every change: at least the last one + 1 and at least Unix microseconds."""
 
     name: str = Field(max_length=64)

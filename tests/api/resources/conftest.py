@@ -21,6 +21,7 @@ from cassini.contracts.workloads import (
 )
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.database import Database
+from cassini.runtime.inbox import Inbox
 from cassini.runtime.log_source import LogLine
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health
@@ -102,7 +103,10 @@ class World:
         metadata = self.service._tables.metadata
         await self.ground.database.run_sync(metadata.create_all)
         await self.service.open()
-        self.app.state.api = self.service.context
+        service = self.service
+        inbox = Inbox(ServiceName.API, self.ground.database, service.handlers, service.listeners)
+        inbox.connect(self.ground.bus)
+        self.app.state.api = service.context
         async with self.ground.database.read() as session:
             self.tag = await default_tag(session)
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 
 from services.api.images.routes import router as images
 from services.api.resources.routes.active import router as active
+from services.api.resources.routes.events import router as events
 from services.api.resources.routes.info import router as info
 from services.api.resources.routes.workspaces import router as workspaces
 
-ROUTERS: tuple[APIRouter, ...] = (info, workspaces, active, images)
+ROUTERS: tuple[APIRouter, ...] = (info, workspaces, active, events, images)
