@@ -1,6 +1,7 @@
 """Small pieces of the wire format that every slice shares."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,7 @@ class WireOut(BaseModel):
 
 def timestamp(seconds: float) -> str:
     """Return Unix seconds as most ``created_at`` are written: UTC, whole seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
 def instant(seconds: float | None) -> str | None:
@@ -30,6 +31,7 @@ def instant(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+@lru_cache(maxsize=1024)
 def avatar(name: str) -> str:
     """Return the address of a small picture: the first letter on a colour (a ``data:`` URL)."""
     colour = _COLOURS[sum(name.encode()) % len(_COLOURS)]

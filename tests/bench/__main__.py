@@ -20,6 +20,7 @@ from tests.bench.cassini import Cassini
 from tests.bench.environments import install_hub, make_image
 from tests.bench.ground import BenchError, Ground, say
 from tests.bench.hub import Hub
+from tests.bench.listing import measure_lists
 from tests.bench.memory import Memory
 from tests.bench.report import Results, machine, to_json, to_table
 
@@ -75,7 +76,19 @@ def _measure(options: argparse.Namespace, ground: Ground, results: Results) -> N
     image = make_image(_LOCK) if cassini is None else _bring_up(cassini, results)
     hub = None if options.without_hub else _start_hub(ground, image, results)
     results.versions |= _versions(image)
-    bare = Bare(ground, image)
+    if not options.without_starts:
+        _measure_starts(options, Bare(ground, image), cassini, hub, results)
+    if cassini is not None and not options.without_lists:
+        results.lists = measure_lists(ground, cassini, hub, options.rounds)
+
+
+def _measure_starts(
+    options: argparse.Namespace,
+    bare: Bare,
+    cassini: Cassini | None,
+    hub: Hub | None,
+    results: Results,
+) -> None:
     contestants = [each for each in (bare, cassini, hub) if each is not None]
     platforms = [each for each in (cassini, hub) if each is not None]
     results.memory["fresh"] = _idle(platforms, options.idle)
@@ -94,6 +107,7 @@ def _bring_up(cassini: Cassini, results: Results) -> Path:
     results.up_seconds["first"] = cassini.up()
     cassini.down()
     results.up_seconds["second"] = cassini.up()
+    cassini.sign_in()
     workspace = cassini.create_workspace()
     results.size = str(workspace.get("instance_size"))
     return cassini.image()
@@ -161,6 +175,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="keep the run's directory with logs")
     parser.add_argument("--without-cassini", action="store_true", help="the others only")
     parser.add_argument("--without-hub", action="store_true", help="leave JupyterHub out")
+    parser.add_argument("--without-starts", action="store_true", help="measure the lists only")
+    parser.add_argument("--without-lists", action="store_true", help="measure the starts only")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.starts = 1, 3

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cassini.contracts.resources import ServiceName
+from services.places import Places
 from tests.bench.bare import START_SECONDS, Start
 from tests.bench.ground import (
     POLL_SECONDS,
@@ -55,21 +57,33 @@ class Cassini:
 
     name = "Cassini"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(
+        self, ground: Ground, *, data: Path | None = None, database_url: str | None = None
+    ) -> None:
+        """Take a new data directory, or another platform's, whose image is built already."""
         self._ground = ground
-        self._data = ground.folder("data")
-        self._port = free_ports(1)[0]
+        self.data = data or ground.folder("data")
+        self.port = free_ports(1)[0]
+        self.token = ""
+        self.made = 0
+        """The admin's workspaces."""
+        self._own_database = database_url
         self._program = Path(sys.executable).parent / "cassini"
         self._child: Child | None = None
-        self._token = ""
         self._workspace = ""
         ground.at_end(self._remove_groups)
+
+    @property
+    def database_url(self) -> str:
+        """The address of the api's tables."""
+        file = Places(self.data).database_file(ServiceName.API)
+        return self._own_database or f"sqlite+aiosqlite:///{file}"
 
     def up(self) -> float:
         """Start it and return how many seconds later a workspace could be started."""
         child = self._ground.spawn(
             "cassini",
-            (self._program, "up", "--port", str(self._port), "--stop-workloads"),
+            (self._program, "up", "--port", str(self.port), "--stop-workloads"),
             self._environment(),
             self._ground.directory,
         )
@@ -77,7 +91,7 @@ class Cassini:
 
         def ready() -> bool:
             child.check()
-            return request(self._port, "GET", "/health/ready")[0] == 200
+            return request(self.port, "GET", "/health/ready")[0] == 200
 
         wait_for("Cassini to be ready", ready, FIRST_UP_SECONDS, step=0.02)
         return time.time() - child.began
@@ -90,13 +104,13 @@ class Cassini:
 
     def image(self) -> Path:
         """Return the environment that the built-in image is."""
-        found = sorted((self._data / "images").glob("*/cassini-image.json"))
+        found = sorted((self.data / "images").glob("*/cassini-image.json"))
         if not found:
             raise BenchError("the built-in image is not in the data directory")
         return found[-1].parent
 
-    def create_workspace(self) -> dict[str, Any]:
-        """Make the workspace that is started again and again; return it as the API shows it."""
+    def sign_in(self) -> None:
+        """Take a token of the admin's."""
         done = subprocess.run(
             [self._program, "admin", "token"],
             env=self._environment(),
@@ -108,9 +122,24 @@ class Cassini:
         )
         if done.returncode:
             raise BenchError(f"cassini admin token: {done.stderr.strip()}")
-        self._token = done.stdout.split()[-1]
-        made = expect(self._port, "POST", "/api/workspaces", self._token, {"name": "bench"})
+        self.token = done.stdout.split()[-1]
+
+    def create_workspace(self) -> dict[str, Any]:
+        """Make the workspace that is started again and again; return it as the API shows it."""
+        made = self._create("bench")
         self._workspace = made["id"]
+        return made
+
+    def create_workspaces(self, count: int) -> None:
+        """Make as many workspaces of the admin's as are missing."""
+        while self.made < count:
+            self._create(f"bench-{self.made}")
+
+    def _create(self, name: str) -> dict[str, Any]:
+        made: dict[str, Any] = expect(
+            self.port, "POST", "/api/workspaces", self.token, {"name": name}
+        )
+        self.made += 1
         return made
 
     def measure(self) -> Steps:
@@ -146,7 +175,7 @@ class Cassini:
         """Return when it was asked, when answered, and the new pod's directory and intent."""
         known = self._intents()
         began = time.time()
-        expect(self._port, "POST", f"/api/workspaces/{self._workspace}/start", self._token)
+        expect(self.port, "POST", f"/api/workspaces/{self._workspace}/start", self.token)
         answered = time.time()
         found = wait_for(
             "the backend to be called",
@@ -158,10 +187,10 @@ class Cassini:
         return began, answered, path.parent, json.loads(path.read_text())
 
     def _intents(self) -> set[Path]:
-        return set((self._data / "workloads").glob("*/*/*/pod.json"))
+        return set((self.data / "workloads").glob("*/*/*/pod.json"))
 
     def _stop(self) -> None:
-        expect(self._port, "POST", f"/api/workspaces/{self._workspace}/stop", self._token)
+        expect(self.port, "POST", f"/api/workspaces/{self._workspace}/stop", self.token)
         self._wait_for_status(_STOPPED, 0.1)
 
     def _wait_for_status(self, status: str, step: float) -> float:
@@ -169,7 +198,7 @@ class Cassini:
         seen: dict[str, Any] = {}
 
         def reached() -> bool:
-            seen.update(expect(self._port, "GET", path, self._token))
+            seen.update(expect(self.port, "GET", path, self.token))
             if seen["status"] == "error":
                 raise BenchError(
                     f"the workspace failed: {seen.get('reason')} {seen.get('message')}"
@@ -187,7 +216,7 @@ class Cassini:
 
     def _remove_groups(self) -> None:
         """Remove the control groups of this installation: it keeps them for its next start."""
-        name = self._data / "installation-id"
+        name = self.data / "installation-id"
         if not name.exists():
             return
         for folder, _, _ in os.walk("/sys/fs/cgroup"):
@@ -198,7 +227,8 @@ class Cassini:
                     Path(group).rmdir()
 
     def _environment(self) -> dict[str, str]:
-        return plain_environment(CASSINI_HOME=str(self._data), CASSINI_PORT=str(self._port))
+        more = {} if self._own_database is None else {"CASSINI_DATABASE_URL": self._own_database}
+        return plain_environment(CASSINI_HOME=str(self.data), CASSINI_PORT=str(self.port), **more)
 
 
 class _Marks:

@@ -12,6 +12,7 @@ from tests.bench.http import expect, first_ok, request
 from tests.bench.memory import Memory, measure
 
 _USER = "bench"
+_USERS_AT_ONCE = 50  # more take longer than a request is waited for
 _CONFIGURATION = """\
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}"
 c.JupyterHub.hub_port = {hub}
@@ -44,18 +45,18 @@ class Hub:
     name = "JupyterHub"
 
     def __init__(self, ground: Ground, places: HubPlaces) -> None:
-        self._token = secrets.token_hex(16)
-        self._public, hub, proxy, self._server = free_ports(4)
+        self.token = secrets.token_hex(16)
+        self._public, self.port, proxy, self._server = free_ports(4)
         directory = ground.folder("hub", 0o700)
         configuration = directory / "jupyterhub_config.py"
         configuration.write_text(
             _CONFIGURATION.format(
                 public=self._public,
-                hub=hub,
+                hub=self.port,
                 proxy=proxy,
                 server=self._server,
                 directory=directory,
-                token=self._token,
+                token=self.token,
                 command=places.proxy,
                 environment=places.environment,
                 flags=list(FLAGS),
@@ -70,7 +71,7 @@ class Hub:
             directory,
         )
         self.version = self._wait()
-        expect(self._public, "POST", f"/hub/api/users/{_USER}", self._token)
+        expect(self._public, "POST", f"/hub/api/users/{_USER}", self.token)
 
     def measure(self) -> Start:
         """Start the user's server, note when it answers, stop it.
@@ -83,16 +84,16 @@ class Hub:
         asked: list[int] = []
         # The hub may keep the answer back until the server is there.
         ask = threading.Thread(
-            target=lambda: asked.append(request(self._public, "POST", path, self._token)[0])
+            target=lambda: asked.append(request(self._public, "POST", path, self.token)[0])
         )
         began = time.time()
         ask.start()
         ready = first_ok(
-            self._server, status, self._token, seconds=START_SECONDS, process=self._child
+            self._server, status, self.token, seconds=START_SECONDS, process=self._child
         )
         ask.join()
         shown = first_ok(
-            self._public, status, self._token, seconds=START_SECONDS, process=self._child
+            self._public, status, self.token, seconds=START_SECONDS, process=self._child
         )
         self._stop(path)
         return Start(ready=ready - began, shown=shown - began)
@@ -101,18 +102,25 @@ class Hub:
         """Return what hub and proxy use."""
         return measure(self._child.pid)
 
+    def create_users(self, count: int) -> None:
+        """Make so many users, beside the one whose server is started."""
+        for first in range(0, count, _USERS_AT_ONCE):
+            numbers = range(first, min(first + _USERS_AT_ONCE, count))
+            body = {"usernames": [f"user-{number}" for number in numbers]}
+            expect(self.port, "POST", "/hub/api/users", self.token, body)
+
     def _stop(self, path: str) -> None:
-        expect(self._public, "DELETE", path, self._token)
+        expect(self._public, "DELETE", path, self.token)
         wait_for(
             "JupyterHub to stop the server",
-            lambda: request(self._public, "DELETE", path, self._token)[0] in {204, 400, 404},
+            lambda: request(self._public, "DELETE", path, self.token)[0] in {204, 400, 404},
             START_SECONDS,
         )
 
     def _wait(self) -> str:
         def answer() -> str | None:
             self._child.check()
-            status, content = request(self._public, "GET", "/hub/api/", self._token)
+            status, content = request(self._public, "GET", "/hub/api/", self.token)
             return content["version"] if status == 200 else None
 
         return wait_for("JupyterHub to answer", answer, START_SECONDS)

@@ -12,11 +12,16 @@ from typing import Any
 
 from tests.bench.bare import Start
 from tests.bench.cassini import Steps
+from tests.bench.listing import FIRST, Lists, Reading, ratio
 from tests.bench.memory import Memory
+from tests.bench.pages import PAGE_SIZE
 
 BARE, CASSINI, HUB = "bare jupyter lab", "Cassini", "JupyterHub"
 AIM_RATIO = 1.1
 AIM_CALL_SECONDS = 0.060
+AIM_LIST_RATIO = 5.0
+AIM_PAGE_SECONDS = 0.100
+AIM_GROWTH = 1.25
 _MEBIBYTE = 1024 * 1024
 _STEPS: Sequence[tuple[str, Callable[[Steps], float]]] = (
     ("POST answered", lambda each: each.answered),
@@ -39,6 +44,7 @@ class Results:
     calls: list[float] = field(default_factory=list)
     idle_seconds: float = 0.0
     memory: dict[str, dict[str, Memory]] = field(default_factory=dict)
+    lists: Lists | None = None
     left_out: list[str] = field(default_factory=list)
 
 
@@ -64,6 +70,7 @@ def to_json(results: Results) -> str:
 def to_table(results: Results) -> str:
     """Return the page a person reads."""
     parts = [_head(results), _starts(results), _steps(results), _calls(results), _memory(results)]
+    parts += [_side_by_side(results), _at_size(results)]
     parts += [f"Left out: {reason}" for reason in results.left_out]
     verdicts = [f"  {'met   ' if met else 'MISSED'}  {text}" for text, met in _aims(results)]
     parts.append("\n".join(["Aims", *verdicts]) if verdicts else "")
@@ -157,6 +164,54 @@ def _memory(results: Results) -> str:
     return f"{_columns(rows)}\n{note}"
 
 
+def _side_by_side(results: Results) -> str:
+    if results.lists is None:
+        return ""
+    rows = [(f"A list of {FIRST:,} in pages of {PAGE_SIZE}", "pages/s", "p50 ms", "p99 ms")]
+    for name, readings in results.lists.side_by_side.items():
+        speed = statistics.median(each.per_second for each in readings)
+        pages = Reading(tuple(page for each in readings for page in each.pages))
+        rows.append((name, f"{speed:.1f}", *_milliseconds(pages)))
+    return f"{_columns(rows)}\n  Workspaces here, users there (on the hub's own port); in turn."
+
+
+def _at_size(results: Results) -> str:
+    if results.lists is None:
+        return ""
+    rows = [("One page at size", "total", "p50 ms", "p99 ms")]
+    for each in results.lists.at_size:
+        same, people = f"{each.database}, the same {FIRST:,}", f"{each.database}, 500 people's"
+        rows.append((same, f"{each.total:,}", *_milliseconds(each.same)))
+        if each.people is not None:
+            rows.append((people, f"{each.total:,}", *_milliseconds(each.people)))
+    return _columns(rows)
+
+
+def _milliseconds(reading: Reading) -> tuple[str, str]:
+    return f"{reading.quantile(0.5) * 1000:.1f}", f"{reading.quantile(0.99) * 1000:.1f}"
+
+
+def _aims_of_lists(lists: Lists) -> list[tuple[str, bool]]:
+    aims = []
+    if {CASSINI, HUB} <= lists.side_by_side.keys():
+        times = ratio(lists)
+        text = f"list of {FIRST:,}: {times:.1f} x JupyterHub's pages/s (aim {AIM_LIST_RATIO:.0f})"
+        aims.append((text, times >= AIM_LIST_RATIO))
+    for each in lists.at_size:
+        if each.people is not None:
+            slowest = each.people.quantile(0.99)
+            text = f"{each.database}, {each.total:,}: p99 of a page {slowest * 1000:.0f} ms"
+            aims.append(
+                (f"{text} (aim {AIM_PAGE_SECONDS * 1000:.0f})", slowest <= AIM_PAGE_SECONDS)
+            )
+    for database in dict.fromkeys(each.database for each in lists.at_size):
+        sizes = {each.total: each.same for each in lists.at_size if each.database == database}
+        growth = sizes[max(sizes)].quantile(0.5) / sizes[min(sizes)].quantile(0.5)
+        text = f"{database}: the same page costs {growth:.2f} x at {max(sizes):,}"
+        aims.append((f"{text} (aim {AIM_GROWTH})", growth <= AIM_GROWTH))
+    return aims
+
+
 def _aims(results: Results) -> list[tuple[str, bool]]:
     aims = []
     if {BARE, CASSINI} <= results.starts.keys():
@@ -174,7 +229,7 @@ def _aims(results: Results) -> list[tuple[str, bool]]:
                 f"(aim JupyterHub's {theirs / _MEBIBYTE:.0f})"
             )
             aims.append((text, ours <= theirs))
-    return aims
+    return aims + (_aims_of_lists(results.lists) if results.lists is not None else [])
 
 
 def _ratio(results: Results, name: str, what: str) -> float:

@@ -1,8 +1,8 @@
 """Workspaces as the contract sends and shows them."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from services.api.images.schemas import ImageOut, ImageTagOut
+from services.api.images.schemas import ImageTagOut
 from services.api.paging import PageOut
 from services.api.people.owners import OwnerOut, OwnerReference
 from services.api.resources.checks import (
@@ -114,22 +114,26 @@ class WorkspaceOut(WireOut):
     """Settings that are kept and have no effect in this version."""
 
     @classmethod
-    def of(cls, row: Workspace, around: Surroundings, *, base_url: str) -> Self:
-        """Show a workspace."""
-        tag, image = around.tags[row.image_tag_id]
-        computed = {
-            "owner": OwnerOut.of(around.owners[row.owner_id]),
-            "image_tag": ImageTagOut.of(tag, ImageOut.of(image, around.owners[image.owner_id])),
-            "size_display": around.sizes.display(row.instance_size),
-            "k8s_name": f"w-{row.id}",
-            "require_restart": row.require_restart,
-            "created_at": timestamp(row.created_at),
-            "updated_at": timestamp(row.updated_at),
-            "started_at": None if row.started_at is None else timestamp(row.started_at),
-            "url": row.address or f"{base_url}/workspaces/{row.id}/open",
-        }
-        stored = row.model_dump(include=set(cls.model_fields) - set(computed))
-        return cls.model_validate(stored | computed)
+    def of(cls, row: Workspace, around: Surroundings, *, base_url: str) -> "WorkspaceOut":
+        """Show a workspace; its row was checked when it was written and is not checked again."""
+        return cls.model_construct(
+            **{name: getattr(row, name) for name in _STORED},
+            owner=around.shown_owners[row.owner_id],
+            image_tag=around.shown_tags[row.image_tag_id],
+            size_display=around.sizes.display(row.instance_size),
+            k8s_name=f"w-{row.id}",
+            created_at=timestamp(row.created_at),
+            updated_at=timestamp(row.updated_at),
+            started_at=None if row.started_at is None else timestamp(row.started_at),
+            url=row.address or f"{base_url}/workspaces/{row.id}/open",
+        )
+
+
+_TIMES = {"created_at", "updated_at", "started_at"}
+_STORED = tuple(
+    name for name in WorkspaceOut.model_fields if hasattr(Workspace, name) and name not in _TIMES
+)
+"""What is shown as it stands in the row."""
 
 
 class WorkspaceList(PageOut):

@@ -86,6 +86,9 @@ _KNOWN = (
 )
 
 
+_BY_NAME = {size.name: size for size in _KNOWN}
+
+
 class Sizes:
     """The sizes that are offered, smallest first."""
 
@@ -119,8 +122,8 @@ class Sizes:
 
     def display(self, name: str) -> str:
         """Return how a size is shown, also one that is no longer offered."""
-        known = {size.name: size for size in _KNOWN} | self._offered
-        return known[name].display if name in known else name
+        size = self._offered.get(name) or _BY_NAME.get(name)
+        return name if size is None else size.display
 
 
 def _fitting(capacity: Capacity | None) -> list[Size]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.api.images.models import Image, ImageTag
-from services.api.people.owners import Owner, owners_by_id
+from services.api.images.schemas import ImageOut, ImageTagOut
+from services.api.people.owners import Owner, OwnerOut, owners_by_id
 from services.api.resources.backends import offered_sizes
 from services.api.resources.models import Workspace
 from services.api.resources.sizes import Sizes
@@ -20,6 +22,19 @@ class Surroundings:
     tags: Mapping[str, tuple[ImageTag, Image]]
     owners: Mapping[str, Owner]
     sizes: Sizes
+
+    @cached_property
+    def shown_owners(self) -> Mapping[str, OwnerOut]:
+        """The owners as the contract shows them, made once for all rows."""
+        return {each.id: OwnerOut.of(each) for each in self.owners.values()}
+
+    @cached_property
+    def shown_tags(self) -> Mapping[str, ImageTagOut]:
+        """The image versions as the contract shows them, made once for all rows."""
+        return {
+            tag.id: ImageTagOut.of(tag, ImageOut.of(image, self.owners[image.owner_id]))
+            for tag, image in self.tags.values()
+        }
 
 
 async def look_around(session: AsyncSession, rows: Collection[Workspace]) -> Surroundings:
