@@ -18,6 +18,7 @@ from services.provisioner.backends.base import (
     Pod,
     PodEndpoint,
     PodPhase,
+    PodUsage,
 )
 from services.provisioner.plan import PodName, PodPlan
 
@@ -41,6 +42,8 @@ class ScriptedBackend(Backend):
         """Every pod that was really made, in order."""
         self.doubles: list[tuple[PodName, PodName]] = []
         """Pairs of live pods of one workload and rank: there must be none."""
+        self.used: dict[PodName, PodUsage] = {}
+        """What a pod is measured to have used; nothing as long as it does not say."""
         self.comes_up = True
         self.ends_when_asked = True
         self.description = BackendDescription("scripted", 2.0, 8 << 30, "none")
@@ -154,10 +157,21 @@ class ScriptedBackend(Backend):
         """Return one line that says what was asked for."""
         return [f"{name} previous={previous}"][:lines]
 
+    async def measure(self) -> Sequence[PodUsage]:
+        """Return what the pods that run have used."""
+        self._begin("measure", "")
+        return [self.used.get(name) or self._unused(name) for name in self.live()]
+
     async def changes(self) -> AsyncIterator[str]:
         """Yield the ids of workloads whose pods changed."""
         while True:
             yield await self._hints.get()
+
+    def _unused(self, name: PodName) -> PodUsage:
+        began_at = self.pods[name].created_at or 0.0
+        return PodUsage(
+            name, began_at, cpu_seconds=0.0, memory_bytes=0, received_bytes=0, sent_bytes=0
+        )
 
     def _begin(self, call: str, about: str) -> None:
         self.fault(f"{call} before")

@@ -89,6 +89,23 @@ class Pod:
 
 
 @dataclass(frozen=True)
+class PodUsage:
+    """What a pod has used until now; None where the backend cannot measure it.
+
+    All but the memory are counts since ``began_at`` (Unix seconds, when the pod was made). A count
+    that is lower than it was has begun again from zero.
+    """
+
+    name: PodName
+    began_at: float
+    cpu_seconds: float | None
+    memory_bytes: int | None
+    """What it holds now, without file cache that is not in use."""
+    received_bytes: int | None
+    sent_bytes: int | None
+
+
+@dataclass(frozen=True)
 class BackendDescription:
     """What a backend can do on this installation, as the backend fact says it."""
 
@@ -137,6 +154,9 @@ class Backend(Protocol):
 
     async def read_logs(self, name: PodName, *, previous: bool, lines: int) -> list[str]:
         """Return the last lines a pod (or the attempt before it) printed."""
+
+    async def measure(self) -> Sequence[PodUsage]:
+        """Return what every pod that runs has used until now."""
 
     def changes(self) -> AsyncIterator[str]:
         """Yield ids of workloads whose pods may have changed: a hint, never the truth."""

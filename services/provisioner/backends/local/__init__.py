@@ -16,6 +16,10 @@ Afterwards ``watch.py`` learns the shim's end from the kernel, and reads the ste
 reports (``report.py``) and asks its port (``probe.py``; ``listening.py`` tells whether it is the
 pod that answers) until it is ready. All that only hints: ``list_pods`` reads the folders again.
 
+``usage.py`` measures what pods use: control groups (``group_usage.py``) and else processes
+(``process_usage.py``) tell processor time and memory, the kernel's connections (``sockets.py``) the
+network.
+
 What a pod gets depends on the machine, and ``abilities.py`` finds it out when the backend opens, by
 running an empty pod:
 

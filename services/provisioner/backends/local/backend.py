@@ -18,7 +18,7 @@ from typing import Literal, ParamSpec, TypeVar
 import structlog
 
 from cassini.runtime.errors import BackendError
-from services.provisioner.backends.base import BackendDescription, EndReason, Pod
+from services.provisioner.backends.base import BackendDescription, EndReason, Pod, PodUsage
 from services.provisioner.backends.local import layout
 from services.provisioner.backends.local.abilities import find_abilities, without_limits
 from services.provisioner.backends.local.attempt import (
@@ -34,6 +34,7 @@ from services.provisioner.backends.local.places import Places, make_memory
 from services.provisioner.backends.local.ports import free_ports
 from services.provisioner.backends.local.shim import groups, state
 from services.provisioner.backends.local.start import Abilities, Starter, spawn
+from services.provisioner.backends.local.usage import Usage
 from services.provisioner.backends.local.watch import Watch
 from services.provisioner.plan import PodName, PodPlan
 
@@ -80,6 +81,7 @@ class LocalBackend:
             self._places, Owners(data), installation_id, loopback, log_bytes, log_files
         )
         self._abilities = Abilities()
+        self._usage = Usage(since=clock())
         self._watch = Watch(self._observe, self._end_as_taken)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -256,6 +258,10 @@ class LocalBackend:
         if previous:
             name = replace(name, attempt=name.attempt - 1)
         return await self._call(self._places.read_log, name, lines)
+
+    async def measure(self) -> Sequence[PodUsage]:
+        """Return what every pod that runs has used; ``usage.py`` says how far that is known."""
+        return await self._call(lambda: self._usage.measure(self._observe_all(None)))
 
     def changes(self) -> AsyncIterator[str]:
         """Yield ids of workloads whose pods may have changed, from this call on."""

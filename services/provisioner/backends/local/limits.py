@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+_LIMITED = frozenset({"memory", "cpu"})
+_COUNTING = "cpuacct"
+"""Version 1 counts processor time here; often one hierarchy with ``cpu``."""
 _PERIOD_MICROSECONDS = 100_000
 _LEAST_QUOTA_MICROSECONDS = 1_000
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -35,7 +38,7 @@ class Limits:
     @property
     def words(self) -> tuple[str, ...]:
         """What is limited, in the words of the backend fact."""
-        return tuple(sorted(self.folders, reverse=True))
+        return tuple(sorted(_LIMITED & self.folders.keys(), reverse=True))
 
     def groups(
         self, name: str, cores: float, memory_bytes: int
@@ -56,7 +59,7 @@ class Limits:
                 "cpu.cfs_quota_us": str(quota),
             },
         }
-        return [(str(folder / name), files[word]) for word, folder in self.folders.items()]
+        return [(str(folder / name), files.get(word, {})) for word, folder in self.folders.items()]
 
     def out_of_memory_events(self, name: str) -> str | None:
         """Return the file that counts the processes the kernel ended for want of memory."""
@@ -143,16 +146,17 @@ def _delegated(mount: Path) -> Path:
 
 
 def _version_1(folder: str) -> Limits:
-    found = {}
-    for _, mount, controllers in hierarchies():
-        for word in {"memory", "cpu"} & controllers:
-            if os.geteuid() != 0:
-                raise NoLimits("control groups of version 1 are for root only.")
-            (mount / folder).mkdir(exist_ok=True)
-            found[word] = mount / folder
-    if not found:
+    trees = {word: tree for tree in hierarchies() for word in tree.controllers}
+    if not _LIMITED & trees.keys():
         raise NoLimits("no control groups with memory or cpu are mounted.")
-    return Limits(found)
+    if os.geteuid() != 0:
+        raise NoLimits("control groups of version 1 are for root only.")
+    wanted = [word for word in ("memory", "cpu", _COUNTING) if word in trees]
+    if _COUNTING in wanted and trees[_COUNTING] == trees.get("cpu"):
+        wanted.remove(_COUNTING)
+    for word in wanted:
+        (trees[word].folder / folder).mkdir(exist_ok=True)
+    return Limits({word: trees[word].folder / folder for word in wanted})
 
 
 def machine_memory() -> int:

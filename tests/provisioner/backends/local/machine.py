@@ -21,7 +21,7 @@ from services.provisioner.backends.base import Pod, PodPhase
 from services.provisioner.backends.local import LocalBackend
 from services.provisioner.backends.local.limits import NoLimits, find_limits
 from services.provisioner.backends.local.places import Places
-from services.provisioner.backends.local.shim import processes, state
+from services.provisioner.backends.local.shim import groups, processes, state
 from services.provisioner.backends.local.start import spawn
 from services.provisioner.plan import HttpProbe, PodName, PodPlan
 
@@ -114,11 +114,15 @@ class Machine:
 
     def serve(self, isolation: str) -> str:
         """Return the line of a script that starts a tiny server."""
+        return self.python(isolation, "SERVER")
+
+    def python(self, isolation: str, variable: str) -> str:
+        """Return the line of a script that becomes the Python program in a variable."""
         if isolation == "namespaces" or os.geteuid() != 0:
-            return 'exec python -I -S -c "$SERVER"'
+            return f'exec python -I -S -c "${variable}"'
         if not _open_python():
             pytest.skip("no Python here that another user may run")
-        return 'exec "$OPEN_PYTHON" -I -S -c "$SERVER"'
+        return f'exec "$OPEN_PYTHON" -I -S -c "${variable}"'
 
     def shim(self, name: PodName) -> int:
         """Return the pid of the shim of a pod."""
@@ -178,5 +182,6 @@ class Machine:
             shutil.rmtree(f"/dev/shm/cassini-{name}", ignore_errors=True)
         with suppress(NoLimits):
             for folder in set(find_limits(self.installation).folders.values()):
+                groups.remove(str(group) for group in folder.iterdir() if group.is_dir())
                 folder.rmdir()
         shutil.rmtree(self.data)

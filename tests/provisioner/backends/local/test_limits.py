@@ -76,3 +76,41 @@ def test_groups_of_version_2_are_one_for_all(tmp_path):
         )
     ]
     assert found.out_of_memory_events("pod") == f"{tmp_path}/pod/memory.events"
+
+
+def version_1(monkeypatch, root, *mounts):
+    """Have these controllers mounted, as root sees them."""
+    trees = []
+    for words in mounts:
+        (root / words).mkdir()
+        trees.append(
+            limits.Hierarchy(
+                unified=False, folder=root / words, controllers=frozenset({"rw", *words.split(",")})
+            )
+        )
+    monkeypatch.setattr(limits, "hierarchies", lambda: trees)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+def test_processor_time_is_counted_where_version_1_counts_it_apart(monkeypatch, tmp_path):
+    version_1(monkeypatch, tmp_path, "memory", "cpu", "cpuacct")
+    found = limits.find_limits("x")
+    assert found.words == ("memory", "cpu")
+    groups = dict(found.groups("pod", 1.0, 1000))
+    assert groups[f"{tmp_path}/cpuacct/cassini-x/pod"] == {}
+    assert len(groups) == 3
+
+
+def test_one_group_serves_where_version_1_limits_and_counts_in_one_tree(monkeypatch, tmp_path):
+    version_1(monkeypatch, tmp_path, "memory", "cpu,cpuacct")
+    found = limits.find_limits("x")
+    assert [path for path, _ in found.groups("pod", 1.0, 1000)] == [
+        f"{tmp_path}/memory/cassini-x/pod",
+        f"{tmp_path}/cpu,cpuacct/cassini-x/pod",
+    ]
+
+
+def test_what_only_counts_does_not_limit(monkeypatch, tmp_path):
+    version_1(monkeypatch, tmp_path, "cpuacct")
+    with pytest.raises(limits.NoLimits, match="no control groups with memory or cpu"):
+        limits.find_limits("x")

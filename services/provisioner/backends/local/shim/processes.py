@@ -34,15 +34,23 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _pids() -> Iterable[int]:
+def all_pids() -> Iterable[int]:
+    """Return the processes that the machine has now."""
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def stat_fields(pid: int) -> list[bytes] | None:
+    """Return what ``/proc/<pid>/stat`` says after the name, None if the process is gone."""
+    try:
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return None
 
 
 def _parent_and_start(pid: int) -> tuple[int, int] | None:
     """Return parent and start time (ticks since boot), None for what is gone or a zombie."""
-    try:
-        fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    except OSError:
+    fields = stat_fields(pid)
+    if fields is None:
         return None
     if fields[0] in b"ZX" and int(fields[17]) < 2:  # noqa: PLR2004 - no thread of it lives on
         return None
@@ -57,7 +65,7 @@ def start_ticks(pid: int) -> int | None:
 
 def descendants(root: int) -> dict[int, int]:
     """Return the living descendants of a process: pid -> start time."""
-    table = {pid: found for pid in _pids() if (found := _parent_and_start(pid))}
+    table = {pid: found for pid in all_pids() if (found := _parent_and_start(pid))}
     children: dict[int, list[int]] = {}
     for pid, (parent, _) in table.items():
         children.setdefault(parent, []).append(pid)
@@ -75,7 +83,7 @@ def marked(pod: str, installation: str, lock: str) -> dict[int, int]:
     marks = {f"{POD_MARK}={pod}".encode(), f"{INSTALLATION_MARK}={installation}".encode()}
     return {
         pid: start
-        for pid in _pids()
+        for pid in all_pids()
         if pid != os.getpid() and (start := start_ticks(pid)) and _is_marked(pid, marks, lock)
     }
 
