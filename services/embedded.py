@@ -20,7 +20,7 @@ from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
 from cassini.runtime.errors import Conflict, Invalid
-from cassini.runtime.log_source import LogLine
+from cassini.runtime.log_source import LogLine, PodMetrics
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health, stop_all
 from cassini.runtime.settings import PlatformSettings
@@ -156,6 +156,12 @@ class Platform:
     async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         """Return the last lines of an image's build."""
         return await self.builder.build_logs(image_id, lines=lines)
+
+    async def metrics(
+        self, workload_id: str, *, start: float, end: float, step: float
+    ) -> list[PodMetrics]:
+        """Return what the pods of a workload used."""
+        return await self.provisioner.metrics(workload_id, start=start, end=end, step=step)
 
     def _ground(self, service: ServiceName) -> Ground:
         url = self._settings.database_url

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.errors import BackendError
-from cassini.runtime.log_source import LogLine
+from cassini.runtime.log_source import LogLine, PodMetrics
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
@@ -17,6 +17,7 @@ from services.provisioner.capabilities import Capabilities
 from services.provisioner.handlers import Handlers
 from services.provisioner.leases import Leases
 from services.provisioner.logs import PodLogs
+from services.provisioner.metrics import Metrics
 from services.provisioner.models import BackendRow, Workload
 from services.provisioner.orphans import Orphans
 from services.provisioner.reconciler import WorkloadSteps
@@ -52,10 +53,12 @@ class ProvisionerService(Service):
         self._capabilities = Capabilities(database, backends, backend, clock)
         self._orphans = Orphans(database, self._workloads, backend, clock)
         self._logs = PodLogs(backend)
+        self._metrics = Metrics(database, backend, clock)
         self.loops = {
             "changes": self._follow_changes,
             "orphans": self._orphans.run,
             "capabilities": self._capabilities.run,
+            "metrics": self._metrics.run,
         }
 
     async def open(self) -> None:
@@ -99,6 +102,12 @@ class ProvisionerService(Service):
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         """Return the last lines a pod printed, or the attempt before it."""
         return await self._logs.pod_logs(pod_name, previous=previous, lines=lines)
+
+    async def metrics(
+        self, workload_id: str, *, start: float, end: float, step: float
+    ) -> list[PodMetrics]:
+        """Return what the pods of a workload used, one point every ``step`` seconds."""
+        return await self._metrics.read(workload_id, start=start, end=end, step=step)
 
     async def _follow_changes(self) -> None:
         async for workload_id in self._backend.changes():

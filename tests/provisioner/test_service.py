@@ -67,6 +67,9 @@ class Embedded:
         facts = self.bus.received(WorkloadObservedV1)
         return max(facts, key=lambda fact: (fact.generation, fact.sequence), default=None)
 
+    def measured(self) -> int:
+        return [call for call, _ in self.backend.calls].count("measure")
+
     def has(self, status) -> bool:
         return (fact := self.workload()) is not None and fact.status == status
 
@@ -185,6 +188,17 @@ async def test_what_was_under_way_is_looked_at_at_start_without_waiting(embedded
 async def test_logs_are_read_from_the_backend(embedded):
     lines = await embedded.service.pod_logs(str(POD), previous=False, lines=3)
     assert lines == [f"{POD} previous=False"]
+
+
+async def test_what_pods_use_is_sampled_and_read(embedded):
+    await embedded.declare(plain_wish())
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.RUNNING))
+    before = embedded.measured()
+    await pass_time(embedded, lambda: embedded.measured() >= before + 3)
+    now = embedded.clock.now()
+    (found,) = await embedded.service.metrics(WORKLOAD, start=now - 3600, end=now, step=15)
+    assert found.pod_name == str(POD)
+    assert set(found.series) == {"cpu", "memory", "network_in", "network_out"}
 
 
 async def test_leases_leave_for_the_secrets_service(embedded):
