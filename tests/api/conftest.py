@@ -45,6 +45,9 @@ class NoLogs:
     async def build_logs(self, image_id, *, lines):
         return []
 
+    async def metrics(self, workload_id, *, start, end, step):
+        return []
+
 
 @dataclass(frozen=True)
 class Person:

@@ -44,6 +44,18 @@ class PodName(NamedTuple):
         return cls(match[1], int(match[2]), int(match[3]), int(match[4])) if match else None
 
 
+def pod_labels(row: Workspace, pod: PodName | PodObserved) -> dict[str, str]:
+    """Return the labels of a resource's pod."""
+    return {
+        "saturncloud.io/resource-id": row.id,
+        "saturncloud.io/resource-type": "workspace",
+        "saturncloud.io/resource-name": row.name,
+        "cassini/revision": str(pod.revision),
+        "cassini/rank": str(pod.rank),
+        "cassini/attempt": str(pod.attempt),
+    }
+
+
 def pod_summary(row: Workspace, pod: PodObserved, log_tail: list[str]) -> dict[str, Any]:
     """Return a pod as the API shows it."""
     common = _common(row, pod)
@@ -65,14 +77,7 @@ def _common(row: Workspace, pod: PodObserved) -> dict[str, Any]:
         "namespace": NAMESPACE,
         "controller_uid": row.id,
         "controller_kind": "Workload",
-        "labels": {
-            "saturncloud.io/resource-id": row.id,
-            "saturncloud.io/resource-type": "workspace",
-            "saturncloud.io/resource-name": row.name,
-            "cassini/revision": str(pod.revision),
-            "cassini/rank": str(pod.rank),
-            "cassini/attempt": str(pod.attempt),
-        },
+        "labels": pod_labels(row, pod),
         "annotations": {},
         "conditions": [_condition(each) for each in pod.conditions],
         "started_at": instant(pod.started_at or pod.created_at),

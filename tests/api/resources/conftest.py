@@ -22,7 +22,7 @@ from cassini.contracts.workloads import (
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.database import Database
 from cassini.runtime.inbox import Inbox
-from cassini.runtime.log_source import LogLine
+from cassini.runtime.log_source import LogLine, PodMetrics
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health
 from cassini.runtime.settings import PlatformSettings
@@ -58,6 +58,9 @@ class Logs:
     def __init__(self) -> None:
         self.pods: dict[str, list[str]] = {}
         self.builds: dict[str, list[LogLine]] = {}
+        self.used: dict[str, list[PodMetrics]] = {}
+        self.asked: dict[str, float] = {}
+        """Of which time metrics were read last."""
 
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         key = f"{pod_name} previous" if previous else pod_name
@@ -65,6 +68,10 @@ class Logs:
 
     async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         return self.builds.get(image_id, [])[-lines:]
+
+    async def metrics(self, workload_id: str, **time: float) -> list[PodMetrics]:
+        self.asked = time
+        return self.used.get(workload_id, [])
 
 
 async def _healthy() -> Health:
