@@ -2,9 +2,9 @@
 
 Every route names its action where it is declared (``openapi_extra=access(Action.VIEW)``). For
 actions that need no target (OPEN, KNOW, ACCOUNT, ADMIN) that line is all: ``enforce`` runs before
-every route and decides. A route about a thing that someone owns also calls ``require`` with the
-owner's and the resource's id, once it has looked the thing up. A test walks every route in every
-role and compares with the table here.
+every route and decides. A route about a thing that someone owns (an account, too) also calls
+``require`` with the owner's and the resource's id, once it has looked the thing up. A test walks
+every route in every role and compares with the table here.
 
 What a caller may not see does not exist for them: ``require`` raises NotFound then, and Forbidden
 only for what they see and may not do.
@@ -30,15 +30,20 @@ class Action(StrEnum):
     KNOW = "know"
     """What every known caller may read: oneself, the org, sizes, shared images."""
     ACCOUNT = "account"
-    """One's own account: tokens, password. Not for a resource token."""
+    """One's own account: tokens, password, who else is here. Not for a resource token."""
     VIEW = "view"
     EDIT = "edit"
     START = "start"
     """Start, stop and restart."""
     CREATE = "create"
     DELETE = "delete"
+    GRANT = "grant"
+    """Make a resource's token anew, and say what it may do: for people. No token for a resource
+    may: it would widen itself."""
     REVEAL = "reveal"
     """The link with JupyterLab's own token: the owner only, not even an admin."""
+    ORG = "org"
+    """What concerns an org: for its admins."""
     ADMIN = "admin"
     """What concerns the installation."""
 
@@ -50,6 +55,8 @@ class Role(StrEnum):
     ADMIN = "admin"
     OWNER = "owner"
     OTHER = "other"
+    ORG_ADMIN = "org_admin"
+    """An admin of the org at hand; beside what they are to the thing."""
     ITS_TOKEN = "its_token"  # noqa: S105 - a role, not a secret
     """The resource token of this very resource."""
     FOREIGN_TOKEN = "foreign_token"  # noqa: S105 - a role, not a secret
@@ -63,9 +70,10 @@ _OWN = {Action.VIEW, Action.EDIT, Action.START, Action.CREATE, Action.DELETE}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.NOBODY: frozenset({Action.OPEN}),
-    Role.ADMIN: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.ADMIN}),
-    Role.OWNER: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.REVEAL}),
-    Role.OTHER: frozenset(_KNOWN | {Action.ACCOUNT}),
+    Role.ADMIN: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.GRANT, Action.ORG, Action.ADMIN}),
+    Role.OWNER: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.GRANT, Action.REVEAL}),
+    Role.OTHER: frozenset(_KNOWN),
+    Role.ORG_ADMIN: frozenset(_KNOWN | {Action.ORG}),
     Role.ITS_TOKEN: frozenset(_KNOWN | {Action.VIEW, Action.EDIT, Action.START}),
     Role.FOREIGN_TOKEN: frozenset(_KNOWN),
     Role.OWNER_TOKEN: frozenset(_KNOWN | _OWN),
@@ -92,12 +100,11 @@ def action_of(route: Any) -> Action | None:
 def role_of(caller: Caller, *, owner_id: str | None, resource_id: str | None) -> Role:
     """Return what the caller is to a resource, or to whatever an owner has."""
     within = caller.scope.resources
-    if within is not None and resource_id not in within:
-        return Role.FOREIGN_TOKEN
-    if owner_id is not None and owner_id not in caller.owner_ids:
-        return Role.OTHER
+    is_own = owner_id is None or owner_id in caller.owner_ids
     if within is not None:
-        return Role.ITS_TOKEN
+        return Role.ITS_TOKEN if is_own and resource_id in within else Role.FOREIGN_TOKEN
+    if not is_own:
+        return Role.OTHER
     return Role.OWNER if caller.resource_id is None else Role.OWNER_TOKEN
 
 
@@ -107,9 +114,10 @@ def require(
     *,
     owner_id: str | None = None,
     resource_id: str | None = None,
+    org_id: str | None = None,
     what: str = "thing",
 ) -> None:
-    """Let the caller do this to a thing of this owner, or raise.
+    """Let the caller do this to a thing of this owner, or to this org, or raise.
 
     Without an owner it is about the caller's own. A caller who is an admin may also do what
     admins may. ``what`` is the noun of a refusal, the same as where there is no such thing at
@@ -120,10 +128,12 @@ def require(
         Forbidden: the caller may see it, or it is not about a thing, but may not do this.
     """
     allowed = ALLOWED[role_of(caller, owner_id=owner_id, resource_id=resource_id)]
-    if caller.is_admin and caller.scope.resources is None:
+    if caller.is_admin:
         allowed |= ALLOWED[Role.ADMIN]
-    if caller.scope.read_only:
-        allowed &= READING
+    if org_id in caller.admin_of:
+        allowed |= ALLOWED[Role.ORG_ADMIN]
+    if action in allowed and caller.scope.read_only and action not in READING:
+        raise Forbidden("the scope of this token is 'read': it may look, and change nothing")
     if action in allowed:
         return
     own_place = resource_id is None and (owner_id is None or owner_id in caller.owner_ids)
@@ -138,12 +148,15 @@ def missing(what: str) -> NotFound:
     return NotFound(f"There is no such {what}.", code=code)
 
 
+_USE_OWN = "use a token of your own that may"
 _REFUSALS = {
     Action.ADMIN: "only an admin may do this",
     Action.REVEAL: "only the owner may open it; sign in as the owner",
-    Action.ACCOUNT: "a resource's token may not manage an account; use a token of your own",
-    Action.CREATE: "a resource's token may not create anything; use a token of your own",
-    Action.DELETE: "a resource's token may not delete; use a token of your own",
+    Action.ORG: "only an admin of the org may do this",
+    Action.ACCOUNT: f"a token for a resource may not manage an account; {_USE_OWN}",
+    Action.GRANT: f"a token for a resource may not decide what a token may do; {_USE_OWN}",
+    Action.CREATE: f"a token for a resource may not create anything; {_USE_OWN}",
+    Action.DELETE: f"a token for a resource may not delete; {_USE_OWN}",
 }
 
 

@@ -17,8 +17,7 @@ from services.api import errors, health
 from services.api.access import action_of, enforce
 from services.api.context import ApiContext
 from services.api.pages import routes as pages
-from services.api.people import routes as people
-from services.api.people import sign_in, tokens
+from services.api.people import current, grants, orgs, sign_in, tokens, users
 from services.api.requests import BodyRules, refuse_bad_text
 from services.api.resources.routes import ROUTERS as RESOURCE_ROUTERS
 from services.api.version import SATURN_VERSION
@@ -26,7 +25,10 @@ from services.api.version import SATURN_VERSION
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     sign_in.router,
-    people.router,
+    grants.router,
+    current.router,
+    users.router,
+    orgs.router,
     tokens.router,
     *RESOURCE_ROUTERS,
     pages.router,

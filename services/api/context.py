@@ -5,7 +5,7 @@ A route asks for it with ``api: ContextDep`` and opens its own unit of work
 the lines that need it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -39,6 +39,7 @@ class WorkspaceLink:
 
 HealthCheck = Callable[[], Awaitable[Health]]
 WorkspacesOf: TypeAlias = "Callable[[AsyncSession, Caller], Awaitable[Sequence[WorkspaceLink]]]"
+BelongingsOf = Callable[[AsyncSession, Collection[str]], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class ApiContext:
     """Whether a workspace could be started now."""
     workspaces_of: WorkspacesOf
     watch: Watch
+    belongings_of: BelongingsOf
+    """What still belongs to owners of these ids, in words."""
 
 
 def _context(request: Request) -> ApiContext:

@@ -158,7 +158,7 @@ def _problem_code(error: RequestValidationError) -> str:
 
 def _outside_trouble(error: Exception) -> Response | None:
     """Answer for a database that is away or full, or refuses what was to be written."""
-    if isinstance(error, IntegrityError) and "unique" in str(error.orig).lower():
+    if isinstance(error, IntegrityError) and _was_outrun(error):
         return error_response(
             HTTPStatus.CONFLICT, "another request was faster: look and try again", "conflict"
         )
@@ -183,6 +183,12 @@ def _outside_trouble(error: Exception) -> Response | None:
         message = "the database does not answer: try again in a moment"
         return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, "database_away")
     return None
+
+
+def _was_outrun(error: IntegrityError) -> bool:
+    """Whether somebody took the name, or removed what this belongs to, in the meantime."""
+    text = str(error.orig).lower()
+    return "unique" in text or "foreign key" in text
 
 
 def _is_away(error: Exception) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.orm.session import Session
 
@@ -20,12 +19,12 @@ from cassini.runtime.errors import CallerError
 from cassini.runtime.log_source import LogSource
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.settings import PlatformSettings
-from services.api.auth.models import Org, OwnerRow, User
 from services.api.context import ApiContext
 from services.api.images.wishes import default_tag, ensure_builtin
 from services.api.keys import load_keys
-from services.api.people.accounts import ADMIN_NAME, create_sign_in_link, ensure_first_admin
+from services.api.people.accounts import create_sign_in_link, ensure_first_admin, first_admin
 from services.api.resources.backends import why_nothing_can_start
+from services.api.resources.belongings import belongings_of
 from services.api.resources.handlers import Handlers
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
@@ -70,13 +69,15 @@ class ApiService(Service):
             platform=self._platform_health,
             workspaces_of=workspaces_of,
             watch=Watch(),
+            belongings_of=belongings_of,
         )
         self.database.on_write(self._announce)
         self.listeners = {"resource.changed.v1": self.context.watch.changed}
         async with self.database.write() as session:
             await ensure_first_admin(session, now=self.clock.now())
             await session.flush()
-            await ensure_builtin(session, self.context, owner_id=await _first_owner(session))
+            _, owner_id = await first_admin(session)
+            await ensure_builtin(session, self.context, owner_id=owner_id)
         handlers = Handlers(self.context)
         self.handlers = {
             "workload.observed.v1": handlers.workload_observed,
@@ -103,20 +104,9 @@ class ApiService(Service):
     async def sign_in_link(self) -> str:
         """Return the address of a new sign-in link for the first admin."""
         async with self.database.write() as session:
-            code = await create_sign_in_link(session, ADMIN_NAME, now=self.clock.now())
+            admin, _ = await first_admin(session)
+            code = await create_sign_in_link(session, admin.username, now=self.clock.now())
         return f"{self._settings.url}/sign-in?{urlencode({'code': code})}"
-
-
-async def _first_owner(session: AsyncSession) -> str:
-    """Return the first admin as the owner of what the platform brings."""
-    query = (
-        select(col(OwnerRow.id))
-        .join(User, col(OwnerRow.user_id) == col(User.id))
-        .join(Org, col(OwnerRow.org_id) == col(Org.id))
-        .where(col(User.is_admin), col(Org.is_primary))
-        .order_by(col(User.created_at), col(User.id))
-    )
-    return (await session.exec(query.limit(1))).one()
 
 
 async def _why_no_image(session: AsyncSession) -> str | None:

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated, Any, overload
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 _COLOURS = ("#2f6f8f", "#7a4f9a", "#3d7d4e", "#a1572c", "#8a3b52", "#4a5a8c")
 
@@ -15,18 +16,41 @@ class WireIn(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
+class WireChange(WireIn):
+    """Base of changes: what is not sent stays as it is, so a field's default says nothing."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+
 class WireOut(BaseModel):
     """Base of what is answered."""
 
     model_config = ConfigDict(frozen=True)
 
 
-def timestamp(seconds: float) -> str:
+DateTime = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A date and time in UTC as ``timestamp`` and ``instant`` write it."""
+
+Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
+
+
+def timestamp(seconds: float) -> DateTime:
     """Return Unix seconds as most ``created_at`` are written: UTC, whole seconds."""
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
-def instant(seconds: float | None) -> str | None:
+@overload
+def instant(seconds: float) -> DateTime: ...
+@overload
+def instant(seconds: None) -> None: ...
+@overload
+def instant(seconds: float | None) -> DateTime | None: ...
+def instant(seconds: float | None) -> DateTime | None:
     """Return Unix seconds as an ISO 8601 date and time in UTC; None stays None."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.bus_memory import MemoryBus
@@ -17,7 +18,8 @@ from cassini.runtime.service import Health
 from cassini.runtime.settings import PlatformSettings
 from services.api.app import create_app
 from services.api.auth.authentication import caller_of_token
-from services.api.auth.tokens import mint_resource_token
+from services.api.auth.models import Org, OwnerRow, User
+from services.api.auth.tokens import mint_resource_token, mint_token
 from services.api.context import ApiContext
 from services.api.images.models import Image, ImageTag
 from services.api.keys import load_keys
@@ -27,6 +29,7 @@ from services.api.people.accounts import (
     create_user,
     ensure_first_admin,
 )
+from services.api.resources.belongings import belongings_of
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
@@ -65,12 +68,13 @@ class Person:
 
 @dataclass(frozen=True)
 class World:
-    """The api, and who is in it."""
+    """The api, and who is in its one org."""
 
     api: ApiContext
     admin: Person
     owner: Person
     other: Person
+    org_id: str
     image_id: str
     image_tag_id: str
 
@@ -113,6 +117,41 @@ class World:
             )
         return {"Authorization": f"token {text}"}
 
+    async def scoped_token(self, person: Person, scope: str) -> dict[str, str]:
+        """Return the header that a person's token of this scope makes."""
+        async with self.api.database.write() as session:
+            _, text = await mint_token(
+                session,
+                self.api.keys,
+                now=self.api.clock.now(),
+                user_id=person.user_id,
+                scope=scope,
+            )
+        return {"Authorization": f"token {text}"}
+
+    async def make_org_admin(self, person: Person) -> None:
+        """Let a person look after the org, without being an admin of the installation."""
+        async with self.api.database.write() as session:
+            row = await session.get(OwnerRow, person.owner_id)
+            row.org_admin = True
+
+    async def person(self, name: str, **changed) -> Person:
+        """Make another user of the org."""
+        async with self.api.database.write() as session:
+            await create_user(session, name, now=self.api.clock.now(), **changed)
+            return await _person(session, self.api, name)
+
+    async def stranger(self) -> Person:
+        """Make a user of another org."""
+        async with self.api.database.write() as session:
+            org = Org(name="elsewhere", created_at=self.api.clock.now())
+            user = User(username="stranger", created_at=self.api.clock.now())
+            session.add_all([org, user])
+            await session.flush()
+            session.add(OwnerRow(org_id=org.id, user_id=user.id, created_at=self.api.clock.now()))
+            await session.flush()
+            return await _person(session, self.api, "stranger")
+
     async def link(self, username: str) -> str:
         """Return the code of a new sign-in link."""
         async with self.api.database.write() as session:
@@ -141,6 +180,7 @@ async def api(database, tmp_path, clock) -> ApiContext:
         platform=well,
         workspaces_of=workspaces_of,
         watch=Watch(),
+        belongings_of=belongings_of,
     )
 
 
@@ -174,7 +214,8 @@ async def world(api) -> World:
                 created_at=now,
             )
         )
-    return World(api=api, image_id=image_id, image_tag_id=tag_id, **people)
+        org_id = (await session.exec(select(col(Org.id)))).one()
+    return World(api=api, org_id=org_id, image_id=image_id, image_tag_id=tag_id, **people)
 
 
 async def _person(session, api, name) -> Person:

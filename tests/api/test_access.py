@@ -5,28 +5,50 @@ from fastapi import APIRouter
 
 from cassini.contracts.resources import new_id
 from cassini.runtime.errors import Forbidden, NotFound
-from services.api.access import ALLOWED, TARGETLESS, Action, Role, access, action_of, require
+from services.api.access import (
+    ALLOWED,
+    READING,
+    TARGETLESS,
+    Action,
+    Role,
+    access,
+    action_of,
+    require,
+)
 from services.api.app import create_app, routes_of
 from services.api.auth.caller import Caller
 from services.api.auth.scopes import ALL, Scope
 from services.api.auth.tokens import mint_token
 
 REFUSED = {401, 403, 404}
+READER = "reader"
+"""A person's token with the scope ``read``."""
 # A target that only a query names, lists (shown to all, each sees their own), and bodies.
 QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}"}
+TARGETS = {"workspace_id", "name", "api_token_id", "user_id"}
+ACCOUNTS = {"api_token_id", "user_id"}
 LISTS = {("GET", "/api/workspaces")}
+SHOWN_TO_ALL = {("GET", "/api/users/{user_id}")}
 BODIES = {
     ("POST", "/api/workspaces"): {"name": "made-by-test"},
     ("PATCH", "/api/workspaces/{workspace_id}"): {"description": "x"},
+    ("PATCH", "/api/workspaces/{workspace_id}/token"): {"scope": "read"},
     ("POST", "/api/tokens"): {"description": "x"},
     ("PATCH", "/api/tokens/{api_token_id}"): {"description": "x"},
+    ("PATCH", "/api/user"): {"full_name": "x"},
+    ("PATCH", "/api/user/preferences"): {"default_org_id": "{org_id}"},
+    ("POST", "/api/user/preferences"): {"default_org_id": "{org_id}"},
     ("POST", "/api/users"): {"username": "", "email": "a@b.example"},
+    ("PATCH", "/api/users/{user_id}"): {"full_name": "x"},
+    ("PATCH", "/api/orgs/{org_id}"): {"description": "x"},
     ("POST", "/api/auth/login"): {"username": "nobody", "password": "nothing"},
     ("POST", "/api/auth/password"): {"password": "short"},
+    ("POST", "/api/auth/token"): {"grant_type": "refresh_token", "refresh_token": "x"},
 }
 # Open routes that refuse for reasons of their own, and what a token may not do at all.
 OWN_REFUSALS = {
     ("POST", "/api/auth/login"): {"wrong_password"},
+    ("POST", "/api/auth/token"): {"bad_refresh_token"},
     ("POST", "/sign-in"): None,
     ("POST", "/api/auth/password"): {"forbidden"},
     ("POST", "/password"): None,
@@ -39,48 +61,83 @@ OWN_REFUSALS = {
 async def targets(world):
     """What stands for each path parameter: fresh things of ``owner``, or public ones."""
     workspace_id = await world.workspace(world.owner)
+    await world.resource_token(world.owner, workspace_id)
     async with world.api.database.write() as session:
         row, _ = await mint_token(session, world.api.keys, now=1.0, user_id=world.owner.user_id)
     return {
         "workspace_id": workspace_id,
         "name": f"{workspace_id}-1-0-1",
         "api_token_id": row.id,
+        "user_id": world.owner.user_id,
+        "org_id": world.org_id,
         "image_id": world.image_id,
         "image_tag_id": world.image_tag_id,
     }
 
 
 async def header_of(world, role, workspace_id):
-    if role is Role.NOBODY:
-        return {}
-    if role is Role.ITS_TOKEN:
+    if role is Role.FOREIGN_TOKEN:
+        workspace_id = await world.workspace(world.owner)
+    if role in {Role.ITS_TOKEN, Role.FOREIGN_TOKEN}:
         return await world.resource_token(world.owner, workspace_id)
     if role is Role.OWNER_TOKEN:
         return await world.resource_token(world.owner, workspace_id, scope=None)
-    if role is Role.FOREIGN_TOKEN:
-        return await world.resource_token(world.owner, await world.workspace(world.owner))
-    return {Role.ADMIN: world.admin, Role.OWNER: world.owner, Role.OTHER: world.other}[role].header
+    if role == READER:
+        return await world.scoped_token(world.owner, "read")
+    if role is Role.ORG_ADMIN:
+        await world.make_org_admin(world.other)
+    people = {
+        Role.ADMIN: world.admin,
+        Role.OWNER: world.owner,
+        Role.OTHER: world.other,
+        Role.ORG_ADMIN: world.other,
+    }
+    return people[role].header if role in people else {}
 
 
 def expected_refusal(action, role, key):
     """Return the status that refuses, or None where the route is reached."""
-    path = key[1]
-    targeted = action not in TARGETLESS and ("{" in path or key in QUERY_TARGETS)
-    if role is Role.ITS_TOKEN and (not targeted or "api_token_id" in path):
-        role = Role.FOREIGN_TOKEN
-    if role is Role.OTHER and not targeted:
-        role = Role.OTHER if action in TARGETLESS else Role.OWNER
-    if key in LISTS and role is not Role.NOBODY:
-        return None
-    if action in ALLOWED[role]:
-        return None
     if role is Role.NOBODY:
-        return 401
-    return 404 if targeted and Action.VIEW not in ALLOWED[role] else 403
+        return None if action is Action.OPEN else 401
+    if key in LISTS or action in allowed_to(role, key):
+        return None
+    if action in TARGETLESS and action not in allowed_in_own_place(role):
+        return 403
+    return 404 if targets_of(key) and Action.VIEW not in allowed_to(role, key) else 403
 
 
-@pytest.mark.parametrize("role", list(Role))
+def targets_of(key):
+    if key in SHOWN_TO_ALL:
+        return set()
+    named = {name for name in TARGETS if f"{{{name}}}" in key[1]}
+    return named | {"workspace_id"} if key in QUERY_TARGETS else named
+
+
+def allowed_in_own_place(role):
+    """What a caller may do that is about nothing of anybody's."""
+    if role == READER:
+        return ALLOWED[Role.OWNER] & READING
+    if role in {Role.OTHER, Role.ORG_ADMIN}:
+        return ALLOWED[Role.OWNER]
+    return ALLOWED[Role.FOREIGN_TOKEN if role is Role.ITS_TOKEN else role]
+
+
+def allowed_to(role, key):
+    """What a caller may do to what a route is about: things of ``owner``."""
+    named = targets_of(key)
+    if not named:
+        more = ALLOWED[role] if role is Role.ORG_ADMIN and "{org_id}" in key[1] else set()
+        return allowed_in_own_place(role) | more
+    if role is Role.ITS_TOKEN and named & ACCOUNTS:
+        return ALLOWED[Role.FOREIGN_TOKEN]
+    if role == READER:
+        return ALLOWED[Role.OWNER] & READING
+    return ALLOWED[Role.OTHER if role is Role.ORG_ADMIN else role]
+
+
+@pytest.mark.parametrize("role", [*Role, READER])
 async def test_every_route_answers_as_the_access_table_says(world, app, client, role):
+    await world.workspace(world.other)  # who owns something is not deleted on the walk
     wrong = []
     world.api.watch.close()  # a live stream would be told apart from a refusal only at its end
     for route in routes_of(app):
@@ -91,11 +148,18 @@ async def test_every_route_answers_as_the_access_table_says(world, app, client, 
             url = route.path.format(**fillings)
             if key in QUERY_TARGETS:
                 url += "?" + QUERY_TARGETS[key].format(**fillings)
-            response = await client.request(method, url, headers=header, json=BODIES.get(key))
+            body = filled(BODIES.get(key), fillings)
+            response = await client.request(method, url, headers=header, json=body)
             expected = expected_refusal(action_of(route), role, key)
             if not is_as_expected(response, expected, key):
                 wrong.append((method, url, expected, response.status_code, response.text[:200]))
     assert wrong == []
+
+
+def filled(body, fillings):
+    if body is None:
+        return None
+    return {name: value.format(**fillings) for name, value in body.items()}
 
 
 def is_as_expected(response, expected, key):
@@ -145,6 +209,8 @@ def caller(**changed):
         "is_admin": False,
         "owner_ids": frozenset({"o"}),
         "default_owner_id": "o",
+        "default_org_id": "g",
+        "admin_of": frozenset(),
         "token_id": None,
         "resource_id": None,
         "scope": ALL,

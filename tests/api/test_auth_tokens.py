@@ -33,7 +33,7 @@ async def test_other_headers_are_401(client, world, header):
 
 async def test_a_token_names_its_row_and_nothing_else(api, world):
     claims = jwt.decode(world.owner.token, options={"verify_signature": False})
-    assert set(claims) == {"sub", "iat"}
+    assert set(claims) == {"sub", "iat", "jti"}
     async with api.database.read() as session:
         row = await session.get(ApiToken, claims["sub"])
     assert row.text_hash == digest(world.owner.token)

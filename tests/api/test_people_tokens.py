@@ -67,7 +67,71 @@ async def test_tokens_of_resources_are_not_listed(client, world):
     assert len(listed.json()["tokens"]) == 1
 
 
-@pytest.mark.parametrize("body", [{"scope": "x"}, {"refresh_expires_in": 60}])
-async def test_what_is_not_offered_yet_is_refused_and_not_ignored(client, world, body):
+@pytest.mark.parametrize(
+    ("lives", "refresh_expires_at", "is_pair"),
+    [
+        ({}, None, False),
+        ({"expires_in": 60}, None, True),
+        ({"refresh_expires_in": 60}, "2027-01-15T08:01:00+00:00", True),
+        ({"expires_in": 60, "refresh_expires_in": 60}, "2027-01-15T08:01:00+00:00", True),
+    ],
+)
+async def test_what_has_an_end_comes_with_a_refresh_token(
+    client, world, lives, refresh_expires_at, is_pair
+):
+    made = (await client.post("/api/tokens", json=lives, headers=world.owner.header)).json()
+    assert (made["refresh_token"] is not None) is is_pair
+    assert made["refresh_expires_at"] == refresh_expires_at
+    path = f"/api/tokens/{made['id']}"
+    got = (await client.get(path, headers=world.owner.header)).json()
+    assert got["refresh_expires_at"] == refresh_expires_at
+    listed = (await client.get("/api/tokens", headers=world.owner.header)).json()["tokens"]
+    shown = {each["id"]: each["refresh_expires_at"] for each in listed}
+    assert shown[made["id"]] == refresh_expires_at
+
+
+async def test_the_end_of_the_newest_refresh_token_is_shown(client, world, clock):
+    body = {"refresh_expires_in": 60}
+    made = (await client.post("/api/tokens", json=body, headers=world.owner.header)).json()
+    clock.advance(30)
+    grant = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
+    await client.post("/api/auth/token", json=grant)
+    got = await client.get(f"/api/tokens/{made['id']}", headers=world.owner.header)
+    assert got.json()["refresh_expires_at"] == "2027-01-15T08:01:30+00:00"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"scope": "x"},
+        {"scope": ""},
+        {"scope": "read " * 2000},
+        {"refresh_expires_in": 0},
+        {"expires_in": 10**12},
+        {"identity": "x" * 80},
+        {"identity": {"user_id": "x" * 37}},
+    ],
+)
+async def test_what_is_out_of_bounds_is_refused(client, world, body):
     response = await client.post("/api/tokens", json=body, headers=world.owner.header)
-    assert (response.status_code, response.json()["code"]) == (400, "not_offered")
+    assert response.status_code == 400
+
+
+async def test_contradictory_identities_are_refused(client, world):
+    query = f"identity=owner&user_id={world.other.user_id}"
+    response = await client.get(f"/api/tokens?{query}", headers=world.admin.header)
+    assert (response.status_code, response.json()["code"]) == (400, "bad_owner")
+    query = f"identity=owner&user_id={world.owner.user_id}"
+    response = await client.get(f"/api/tokens?{query}", headers=world.admin.header)
+    assert response.status_code == 200
+
+
+async def test_groups_have_no_tokens_as_there_are_none(client, world):
+    for request in (
+        client.get(f"/api/tokens?group_id={'0' * 32}", headers=world.admin.header),
+        client.post(
+            "/api/tokens", json={"identity": {"group_id": "0" * 32}}, headers=world.admin.header
+        ),
+    ):
+        response = await request
+        assert (response.status_code, response.json()["code"]) == (404, "owner_not_found")

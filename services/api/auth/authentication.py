@@ -11,8 +11,9 @@ from fastapi import Request
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.runtime.errors import Forbidden, Unauthenticated
+from cassini.runtime.errors import Unauthenticated
 from services.api.auth.caller import Caller
+from services.api.auth.locks import refuse_locked
 from services.api.auth.models import ApiToken, BrowserSession, Org, OwnerRow, User
 from services.api.auth.origin import require_own_origin
 from services.api.auth.scopes import ALL, Scope
@@ -90,18 +91,13 @@ async def caller_of_token(session: AsyncSession, keys: ApiKeys, text: str, *, no
     token_id = token_id_of(text, keys, now=now)
     rows = await _with_owners(session, ApiToken, col(ApiToken.id) == token_id)
     token: ApiToken = check_token(rows[0][0] if rows else None, text)
-    user, owner_ids, default = _user_and_owners(rows)
-    if token.owner_id is not None:
-        owner_ids, default = frozenset({token.owner_id}), token.owner_id
-    return Caller(
-        user_id=user.id,
-        username=user.username,
-        is_admin=user.is_admin and token.resource_id is None,
-        owner_ids=owner_ids,
-        default_owner_id=default,
+    scope, is_persons = Scope.parse(token.scope), token.resource_id is None
+    return _caller(
+        [row for row in rows if token.owner_id in {None, row[2].id}],
+        acts_as_admin=is_persons and scope.resources is None,
         token_id=token.id,
         resource_id=token.resource_id,
-        scope=Scope.parse(token.scope),
+        scope=scope,
         via="token",
     )
 
@@ -117,17 +113,8 @@ async def caller_of_session(session: AsyncSession, secret: str, *, now: float) -
     )
     if not rows or rows[0][0].expires_at <= now:
         return None
-    user, owner_ids, default = _user_and_owners(rows)
-    return Caller(
-        user_id=user.id,
-        username=user.username,
-        is_admin=user.is_admin,
-        owner_ids=owner_ids,
-        default_owner_id=default,
-        token_id=None,
-        resource_id=None,
-        scope=ALL,
-        via="session",
+    return _caller(
+        rows, acts_as_admin=True, token_id=None, resource_id=None, scope=ALL, via="session"
     )
 
 
@@ -135,7 +122,7 @@ async def _with_owners(
     session: AsyncSession, proof: type[ApiToken] | type[BrowserSession], where: Any
 ) -> Sequence[Any]:
     query = (
-        select(proof, User, col(OwnerRow.id), col(Org.is_primary))
+        select(proof, User, OwnerRow, col(Org.is_primary))
         .join(User, col(User.id) == col(proof.user_id))
         .join(OwnerRow, col(OwnerRow.user_id) == col(User.id))
         .join(Org, col(Org.id) == col(OwnerRow.org_id))
@@ -144,13 +131,26 @@ async def _with_owners(
     return (await session.exec(query)).all()
 
 
-def _user_and_owners(rows: Sequence[Any]) -> tuple[User, frozenset[str], str]:
+def _caller(rows: Sequence[Any], *, acts_as_admin: bool, **proof: Any) -> Caller:
+    """Return the caller whose owners these rows are.
+
+    Raises:
+        Forbidden: the account is locked.
+    """
     user: User = rows[0][1]
-    if user.locked:
-        reason = f": {user.locked_reason}" if user.locked_reason else ""
-        raise Forbidden(f"the account {user.username} is locked{reason}", code="locked")
-    primary = next((owner for _, _, owner, is_primary in rows if is_primary), rows[0][2])
-    return user, frozenset(row[2] for row in rows), primary
+    refuse_locked(user)
+    default = max(rows, key=lambda row: (row[2].org_id == user.default_org_id, row[3]))[2]
+    admin_of = {row[2].org_id for row in rows if row[2].org_admin and acts_as_admin}
+    return Caller(
+        user_id=user.id,
+        username=user.username,
+        is_admin=user.is_admin and acts_as_admin,
+        owner_ids=frozenset(row[2].id for row in rows),
+        default_owner_id=default.id,
+        default_org_id=default.org_id,
+        admin_of=frozenset(admin_of),
+        **proof,
+    )
 
 
 def _token_text(header: str) -> str:

@@ -7,7 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import new_id
-from cassini.runtime.errors import Forbidden, Unauthenticated
+from cassini.runtime.errors import Unauthenticated
+from services.api.auth.locks import refuse_locked
 from services.api.auth.models import SignInLink, User
 from services.api.auth.tokens import digest
 
@@ -49,8 +50,7 @@ async def use_link(session: AsyncSession, code: str, *, now: float) -> User:
     if user_id is None:
         raise await _why_not(session, code)
     user = (await session.exec(select(User).where(col(User.id) == user_id))).one()
-    if user.locked:
-        raise Forbidden(f"the account {user.username} is locked", code="locked")
+    refuse_locked(user)
     return user
 
 

@@ -7,10 +7,13 @@ import re
 
 from cassini.runtime.errors import Invalid
 
-NAME_PATTERN = r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}"
-PATH_PATTERN = rf"^(?:(?P<org>{NAME_PATTERN})/)?(?P<identity>{NAME_PATTERN})?$"
-_NAME = re.compile(NAME_PATTERN, re.ASCII)
-_PATH = re.compile(PATH_PATTERN, re.ASCII)
+_WORD = r"[a-z0-9](?:[a-z0-9]|-(?=[a-z0-9])){0,38}"
+NAME_PATTERN = rf"^{_WORD}$"
+PATH_PATTERN = rf"^(?:({_WORD})/)?({_WORD})?$"
+LONGEST_NAME = 39
+LONGEST_PATH = 2 * LONGEST_NAME + 1
+_NAME = re.compile(_WORD)
+_PATH = re.compile(PATH_PATTERN)
 
 
 def check_name(name: str, *, what: str = "user name") -> str:
@@ -39,4 +42,4 @@ def split_path(path: str) -> tuple[str | None, str | None]:
             f"{path[:90]!r} does not name an owner: write it as <org>/<user> or <user>",
             code="bad_owner",
         )
-    return match["org"], match["identity"]
+    return match[1], match[2]

@@ -18,6 +18,7 @@ SCOPE_PATTERN = (
     r"^(read|(workspace|deployment|job|dask):[0-9a-f]{32})"
     r"( (read|(workspace|deployment|job|dask):[0-9a-f]{32})){0,99}$"
 )
+LONGEST_SCOPE = 100 * len(f"deployment:{'0' * 32} ")
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _READ = "read"
 

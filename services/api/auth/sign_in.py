@@ -7,8 +7,9 @@ import structlog
 from sqlmodel import col, select
 
 from cassini.runtime.database import after_commit
-from cassini.runtime.errors import Forbidden, Unauthenticated
+from cassini.runtime.errors import Unauthenticated
 from services.api.auth.links import use_link
+from services.api.auth.locks import refuse_locked
 from services.api.auth.models import User
 from services.api.auth.passwords import is_password
 from services.api.auth.sessions import open_session
@@ -36,8 +37,7 @@ async def sign_in_by_password(
     if user is None or not right:
         _audit.warning("sign-in failed", user=username if user else "(unknown)", address=address)
         raise Unauthenticated("the user name or the password is wrong", code="wrong_password")
-    if user.locked:
-        raise Forbidden(f"the account {username} is locked", code="locked")
+    refuse_locked(user)
     async with api.database.write() as session:
         await take_back(session, username, address)
         secret = await open_session(session, user.id, now=api.clock.now())

@@ -1,8 +1,9 @@
 """API tokens: JSON Web Tokens that name a row, which says what they may do.
 
 The signature keeps strangers from asking the database at all; the row's SHA-256 of the text, its
-expiry and its revocation decide. Nothing but the row's id and two times stands inside, so a
-token tells nothing about its holder. The text is returned once, when it is made.
+expiry and its revocation decide. Nothing stands inside but the row's id, two times and a random
+word that makes every text another one, so a token tells nothing about its holder. The text is
+returned once, when it is made.
 """
 
 import hashlib
@@ -10,17 +11,20 @@ import hmac
 from typing import Any
 
 import jwt
-from sqlalchemy import update
-from sqlmodel import col
+from sqlalchemy import delete, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import new_id
 from cassini.runtime.errors import Unauthenticated
-from services.api.auth.models import ApiToken
+from services.api.auth.models import ApiToken, RefreshToken
 from services.api.keys import ApiKeys
 
 _ALGORITHM = "HS256"
 _UNKNOWN = "the token is not known or was revoked: make a new one"
+_EXPIRED = "the token has expired: refresh it, or make a new one"
+# The official clients refresh a token when they read "expired".
+_REPLACED = "the token has expired: it was refreshed since, so use the text that came of that"
 
 
 def digest(secret: str) -> str:
@@ -35,10 +39,15 @@ async def mint_token(
     now: float,
     user_id: str,
     description: str = "",
-    expires_in: float | None = None,
+    expires_in: int | None = None,
+    refresh_expires_in: int | None = None,
     scope: str | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token that may do all that its user may; returns its row and its text."""
+    """Make a token of a user; returns its row and its text.
+
+    It can be refreshed where either time is given: a text that ends, or a refresh token that does,
+    is of use only to a client that refreshes.
+    """
     row = ApiToken(
         id=new_id(),
         text_hash="",
@@ -46,9 +55,13 @@ async def mint_token(
         scope=scope,
         description=description,
         created_at=now,
-        expires_at=None if expires_in is None else now + expires_in,
+        expires_in=expires_in,
+        refresh_expires_in=refresh_expires_in,
+        refreshable=expires_in is not None or refresh_expires_in is not None,
     )
-    return row, _add(session, keys, row)
+    text = give_text(keys, row, now=now)
+    session.add(row)
+    return row, text
 
 
 async def mint_resource_token(
@@ -61,8 +74,8 @@ async def mint_resource_token(
     resource_id: str,
     resource_type: str,
     scope: str | None,
-) -> tuple[str, str]:
-    """Make the token of a resource; returns its id and its text."""
+) -> tuple[ApiToken, str]:
+    """Make the token of a resource; returns its row and its text."""
     row = ApiToken(
         id=new_id(),
         text_hash="",
@@ -74,7 +87,29 @@ async def mint_resource_token(
         description=f"{resource_type} {resource_id}",
         created_at=now,
     )
-    return row.id, _add(session, keys, row)
+    text = give_text(keys, row, now=now)
+    session.add(row)
+    return row, text
+
+
+def give_text(keys: ApiKeys, row: ApiToken, *, now: float) -> str:
+    """Give a token a new text, which takes the place of the one before; returns it."""
+    row.expires_at = None if row.expires_in is None else now + row.expires_in
+    claims: dict[str, Any] = {"sub": row.id, "iat": int(now), "jti": new_id()}
+    if row.expires_at is not None:
+        claims["exp"] = int(row.expires_at)
+    text = sign(keys, claims)
+    row.text_hash = digest(text)
+    return text
+
+
+async def current_resource_token(session: AsyncSession, resource_id: str) -> ApiToken | None:
+    """Return the token that a resource was given last, unless it was revoked."""
+    query = select(ApiToken).where(
+        col(ApiToken.resource_id) == resource_id, col(ApiToken.revoked_at).is_(None)
+    )
+    newest = query.order_by(col(ApiToken.created_at).desc(), col(ApiToken.id).desc()).limit(1)
+    return (await session.exec(newest)).one_or_none()
 
 
 async def revoke_resource_tokens(session: AsyncSession, resource_id: str, *, now: float) -> None:
@@ -86,6 +121,34 @@ async def revoke_resource_tokens(session: AsyncSession, resource_id: str, *, now
     )
 
 
+async def revoke_token(session: AsyncSession, row: ApiToken, *, now: float) -> None:
+    """End a token, with every text and refresh token of it."""
+    row.revoked_at = now
+    session.add(row)
+    await session.execute(delete(RefreshToken).where(col(RefreshToken.token_id) == row.id))
+
+
+def sign(keys: ApiKeys, claims: dict[str, Any]) -> str:
+    """Return claims as a signed text."""
+    return jwt.encode(claims, keys.token, algorithm=_ALGORITHM)
+
+
+def read_signed(text: str, keys: ApiKeys, *, audience: str | None = None) -> dict[str, Any] | None:
+    """Return the claims of a text that we signed, for this audience; None where we did not."""
+    try:
+        # Expiry is compared by the caller with the api's own clock, which tests can set.
+        claims: dict[str, Any] = jwt.decode(
+            text,
+            keys.token,
+            algorithms=[_ALGORITHM],
+            audience=audience,
+            options={"verify_exp": False, "verify_iat": False, "require": ["sub"]},
+        )
+    except jwt.InvalidTokenError:
+        return None
+    return claims
+
+
 def token_id_of(text: str, keys: ApiKeys, *, now: float) -> str:
     """Return the id of the row that a token names, once its signature and expiry are right.
 
@@ -93,19 +156,12 @@ def token_id_of(text: str, keys: ApiKeys, *, now: float) -> str:
         Unauthenticated: it is not a token of ours, or it has expired (the message says so, which
             makes the official clients refresh it).
     """
-    try:
-        # Expiry is compared here with the api's own clock, which tests can set.
-        claims: dict[str, Any] = jwt.decode(
-            text,
-            keys.token,
-            algorithms=[_ALGORITHM],
-            options={"verify_exp": False, "verify_iat": False, "require": ["sub"]},
-        )
-    except jwt.InvalidTokenError:
-        raise Unauthenticated(_UNKNOWN, code="bad_token") from None
+    claims = read_signed(text, keys)
+    if claims is None:
+        raise Unauthenticated(_UNKNOWN, code="bad_token")
     expires_at = claims.get("exp")
     if expires_at is not None and expires_at <= now:
-        raise Unauthenticated("the token has expired: make a new one", code="token_expired")
+        raise Unauthenticated(_EXPIRED, code="token_expired")
     return str(claims["sub"])
 
 
@@ -113,20 +169,12 @@ def check_token(row: ApiToken | None, text: str) -> ApiToken:
     """Return the row of a token that may be used.
 
     Raises:
-        Unauthenticated: there is no such row, it has another text, or it was revoked.
+        Unauthenticated: there is no such row, it was revoked, or it has another text (by now).
     """
     if row is None or row.revoked_at is not None:
         raise Unauthenticated(_UNKNOWN, code="bad_token")
-    if not hmac.compare_digest(row.text_hash, digest(text)):
-        raise Unauthenticated(_UNKNOWN, code="bad_token")
-    return row
-
-
-def _add(session: AsyncSession, keys: ApiKeys, row: ApiToken) -> str:
-    claims: dict[str, Any] = {"sub": row.id, "iat": int(row.created_at)}
-    if row.expires_at is not None:
-        claims["exp"] = int(row.expires_at)
-    text = jwt.encode(claims, keys.token, algorithm=_ALGORITHM)
-    row.text_hash = digest(text)
-    session.add(row)
-    return text
+    if hmac.compare_digest(row.text_hash, digest(text)):
+        return row
+    if row.refreshable:
+        raise Unauthenticated(_REPLACED, code="token_expired")
+    raise Unauthenticated(_UNKNOWN, code="bad_token")

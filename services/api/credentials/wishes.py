@@ -12,37 +12,66 @@ from cassini.contracts.credentials import CredentialDeclaredV1
 from cassini.contracts.resources import ServiceName, Wanted, new_id
 from cassini.contracts.workloads import SecretVariable
 from cassini.runtime.declarations import Numbers
-from services.api.auth.tokens import mint_resource_token
+from services.api.auth.models import ApiToken
+from services.api.auth.tokens import (
+    current_resource_token,
+    mint_resource_token,
+    revoke_resource_tokens,
+)
 from services.api.context import ApiContext
 from services.api.credentials.models import PlatformCredential
+from services.api.people.owners import Owner
 
 _VARIABLE = "SATURN_TOKEN"
 
 
-async def mint_token(
+async def renew_token(
+    session: AsyncSession, api: ApiContext, *, resource_id: str, resource_type: str, owner: Owner
+) -> None:
+    """Make a new resource token and have it kept; tokens made before go on to work.
+
+    They live until they are revoked: a store that lost a value is no reason to lock out what runs.
+    The new one may do what the one before may; the first one is for its resource alone.
+    """
+    current = await current_resource_token(session, resource_id)
+    scope = current.scope if current else f"{resource_type}:{resource_id}"
+    await _mint(session, api, resource_id, resource_type, owner, scope)
+
+
+async def rotate_token(
     session: AsyncSession,
     api: ApiContext,
     *,
     resource_id: str,
     resource_type: str,
-    owner_id: str,
-    user_id: str,
-) -> None:
-    """Make a new resource token and have it kept; tokens made before go on to work.
+    owner: Owner,
+    scope: str | None,
+) -> ApiToken:
+    """Make a new resource token of this scope and have it kept; those before end at once."""
+    await revoke_resource_tokens(session, resource_id, now=api.clock.now())
+    return await _mint(session, api, resource_id, resource_type, owner, scope)
 
-    They live until they are revoked: a store that lost a value is no reason to lock out what runs.
-    """
-    _, text = await mint_resource_token(
+
+async def _mint(
+    session: AsyncSession,
+    api: ApiContext,
+    resource_id: str,
+    resource_type: str,
+    owner: Owner,
+    scope: str | None,
+) -> ApiToken:
+    token, text = await mint_resource_token(
         session,
         api.keys,
         now=api.clock.now(),
-        user_id=user_id,
-        owner_id=owner_id,
+        user_id=owner.user_id,
+        owner_id=owner.id,
         resource_id=resource_id,
         resource_type=resource_type,
-        scope=f"{resource_type}:{resource_id}",
+        scope=scope,
     )
     await _set_value(session, api, resource_id, text)
+    return token
 
 
 async def _set_value(session: AsyncSession, api: ApiContext, resource_id: str, value: str) -> None:

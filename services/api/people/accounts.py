@@ -67,9 +67,7 @@ async def create_user(
         Conflict: there is a user of that name.
     """
     check_name(name)
-    names = select(col(User.id)).where(col(User.username) == name)
-    if (await session.exec(names)).first() is not None:
-        raise Conflict(f"there is already a user {name!r}", code="user_exists")
+    await require_free_name(session, name)
     org = (await session.exec(select(Org).where(col(Org.is_primary)))).one()
     user = User(
         id=new_id(),
@@ -91,6 +89,29 @@ async def create_user(
     notice = ONE_TRUST_DOMAIN if count > 1 else None
     after_commit(session, lambda: audit.info("user created", user=name, by=by))
     return NewUser(user=user, owner_id=owner.id, notice=notice)
+
+
+async def require_free_name(session: AsyncSession, name: str) -> None:
+    """Make sure that a user name is nobody's (an index decides close races).
+
+    Raises:
+        Conflict: there is a user of that name.
+    """
+    names = select(col(User.id)).where(col(User.username) == name)
+    if (await session.exec(names)).first() is not None:
+        raise Conflict(f"there is already a user {name!r}", code="user_exists")
+
+
+async def first_admin(session: AsyncSession) -> tuple[User, str]:
+    """Return the oldest admin, one who can sign in, and their owner in the primary org."""
+    query = (
+        select(User, col(OwnerRow.id))
+        .join(OwnerRow, col(OwnerRow.user_id) == col(User.id))
+        .join(Org, col(OwnerRow.org_id) == col(Org.id))
+        .where(col(User.is_admin), col(Org.is_primary))
+        .order_by(col(User.locked), col(User.created_at), col(User.id))
+    )
+    return (await session.exec(query.limit(1))).one()
 
 
 async def find_user(session: AsyncSession, username: str) -> User:

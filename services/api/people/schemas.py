@@ -1,16 +1,27 @@
-"""Users, orgs and tokens as the contract shows them."""
+"""Users, orgs and owners as the contract sends and shows them."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
-from services.api.auth.models import ApiToken, Org, User
+from services.api.auth.models import Org, User
+from services.api.auth.names import LONGEST_NAME, NAME_PATTERN
 from services.api.paging import PageOut
 from services.api.people.owners import Owner, OwnerOut
-from services.api.wire import WireIn, WireOut, avatar, instant, timestamp
+from services.api.wire import DateTime, Url, WireChange, WireIn, WireOut, avatar, timestamp
 
-_LONGEST_EXPIRY = 10 * 365 * 24 * 3600
-_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
+_Username = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_NAME),
+    Field(json_schema_extra={"pattern": NAME_PATTERN}),
+]
+_FullName = Annotated[str, StringConstraints(max_length=255)]
+_Id = Annotated[str, StringConstraints(max_length=36)]
+_WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]{1,2000}$")]
+_Logo = Annotated[
+    str, StringConstraints(pattern=r"^(|(https?://|data:image/)[^\s]+)$", max_length=32_768)
+]
 
 
 class UserOut(WireOut):
@@ -18,7 +29,7 @@ class UserOut(WireOut):
 
     id: str
     username: str
-    avatar_url: str
+    avatar_url: Url
 
     @classmethod
     def of(cls, user: User) -> Self:
@@ -27,9 +38,9 @@ class UserOut(WireOut):
 
 
 class UserDetailedOut(UserOut):
-    """A user as they and admins see them."""
+    """A user as they and admins see them; ``active`` is the contrary of ``locked``."""
 
-    created_at: str
+    created_at: DateTime
     full_name: str
     email: str
     admin: bool
@@ -58,20 +69,39 @@ class UserDetailedOut(UserOut):
 class UserList(PageOut):
     """A page of users."""
 
-    users: list[UserDetailedOut | UserOut]
+    users: list[UserOut]
+
+
+class UserDetailedList(PageOut):
+    """A page of users as admins see them."""
+
+    users: list[UserDetailedOut]
 
 
 class UserCreate(WireIn):
     """A user to make (by an admin). Mail is not sent: the answer to a new user is a link."""
 
-    username: str
-    email: Annotated[str, StringConstraints(pattern=_EMAIL)]
-    full_name: Annotated[str, StringConstraints(max_length=255)] = ""
+    username: _Username
+    email: Email
+    full_name: _FullName = ""
     admin: bool = False
-    limits_id: str | None = None
+    limits_id: _Id | None = None
     send_reset_email: bool = True
     locked: bool = False
     prevent_duplicate_emails: bool = False
+
+
+class UserUpdate(WireChange):
+    """A change of a user. Who is no admin may send ``admin``, ``locked`` and ``active`` as is."""
+
+    username: _Username = ""
+    full_name: _FullName = ""
+    email: Email = ""
+    is_multiple_ssh_keys: bool = False
+    active: bool = True
+    admin: bool = False
+    locked: bool = False
+    limits_id: _Id | None = None
 
 
 class UserCreatedOut(UserDetailedOut):
@@ -84,13 +114,13 @@ class OrgOut(WireOut):
     """An org."""
 
     id: str
-    created_at: str
-    avatar_url: str
+    created_at: DateTime
+    avatar_url: Url
     name: str
     email: str
     description: str
-    website_url: str | None = None
-    logo_image_url: str = ""
+    website_url: Url | None
+    logo_image_url: str
     limits_id: str | None = None
     limits: None = None
     is_primary: bool
@@ -107,6 +137,8 @@ class OrgOut(WireOut):
             name=org.name,
             email=org.email,
             description=org.description,
+            website_url=org.website_url,
+            logo_image_url=org.logo_image_url,
             is_primary=org.is_primary,
         )
 
@@ -117,13 +149,32 @@ class OrgList(PageOut):
     orgs: list[OrgOut]
 
 
+class OrgUpdate(WireChange):
+    """A change of an org; its name stays as it is."""
+
+    email: Email = ""
+    description: Annotated[str, StringConstraints(max_length=2048)] = ""
+    website_url: _WebAddress | None = None
+    logo_image_url: _Logo | None = None
+    limits_id: _Id | None = None
+    locked: bool = False
+
+
+class OwnerList(PageOut):
+    """A page of owners."""
+
+    owners: list[OwnerOut]
+
+
 class OwnerDetailedOut(OwnerOut):
     """An owner with its org and user."""
 
+    user_id: str
     limits_id: str | None = None
     limits: None = None
     org: OrgOut
     user: UserDetailedOut
+    group: None = None
 
     @classmethod
     def with_parts(cls, owner: Owner, org: Org, user: User) -> Self:
@@ -133,68 +184,21 @@ class OwnerDetailedOut(OwnerOut):
         )
 
 
-class UserOwnerList(PageOut):
-    """A page of a user's owners."""
+class OwnerDetailedList(PageOut):
+    """A page of owners, each with its org and user."""
 
     owners: list[OwnerDetailedOut]
 
 
-class IdentityFields(WireIn):
-    """A user or group named by its id."""
+class PreferencesOut(WireOut):
+    """What a user prefers."""
 
-    user_id: str | None = None
-    group_id: str | None = None
-
-
-class TokenCreate(WireIn):
-    """A token to make."""
-
-    identity: str | IdentityFields | None = None
-    description: Annotated[str, StringConstraints(max_length=255)] = ""
-    expires_in: Annotated[int | None, Field(ge=1, le=_LONGEST_EXPIRY)] = None
-    refresh_expires_in: Annotated[int | None, Field(ge=1, le=_LONGEST_EXPIRY)] = None
-    scope: str | None = None
+    default_org_id: str
+    default_owner: OwnerDetailedOut
 
 
-class TokenUpdate(WireIn):
-    """What can change of a token."""
+class PreferencesUpdate(WireIn):
+    """What a user prefers from now on; ``saturn_client`` says whose preferences it means, too."""
 
-    description: Annotated[str, StringConstraints(max_length=255)]
-
-
-class TokenOut(WireOut):
-    """A token, without its text."""
-
-    id: str
-    description: str
-    created_at: str | None
-    expires_at: str | None
-    refresh_expires_at: str | None = None
-    scope: str | None
-    user_id: str | None
-    group_id: str | None = None
-
-    @classmethod
-    def of(cls, token: ApiToken) -> Self:
-        """Show a token."""
-        return cls(
-            id=token.id,
-            description=token.description,
-            created_at=instant(token.created_at),
-            expires_at=instant(token.expires_at),
-            scope=token.scope,
-            user_id=token.user_id,
-        )
-
-
-class NewTokenOut(TokenOut):
-    """A token just made: the only answer that has its text."""
-
-    access_token: str
-    refresh_token: str | None = None
-
-
-class TokenList(PageOut):
-    """A page of tokens."""
-
-    tokens: list[TokenOut]
+    default_org_id: _Id
+    user_id: _Id | None = None

@@ -1,5 +1,6 @@
 """A person's API tokens over HTTP. Tokens of resources are not listed here."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,18 +8,20 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.runtime.database import after_commit
-from cassini.runtime.errors import Invalid
 from services.api.access import Action, access, missing, require
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
-from services.api.auth.models import ApiToken, Org, OwnerRow
-from services.api.auth.tokens import mint_token
+from services.api.auth.models import ApiToken, OwnerRow, RefreshToken
+from services.api.auth.refresh_tokens import issue
+from services.api.auth.scopes import Scope
+from services.api.auth.tokens import mint_token, revoke_token
 from services.api.context import ContextDep
 from services.api.paging import PageDep, paginate
 from services.api.people.accounts import audit
 from services.api.people.owners import OwnerFields, resolve_owner
-from services.api.people.schemas import (
+from services.api.people.token_schemas import (
     IdentityFields,
+    IdentityPath,
     NewTokenOut,
     TokenCreate,
     TokenList,
@@ -28,101 +31,124 @@ from services.api.people.schemas import (
 
 router = APIRouter(prefix="/api/tokens", tags=["api_tokens"])
 
+_ID = Query(max_length=36)
+
 
 @router.get("", openapi_extra=access(Action.ACCOUNT))
 async def list_tokens(
     caller: CallerDep,
     api: ContextDep,
     page: PageDep,
-    user_id: str | None = None,
-    group_id: str | None = None,
-    identity: Annotated[str | None, Query(description="Identity reference by name")] = None,
+    user_id: Annotated[str | None, _ID] = None,
+    group_id: Annotated[str | None, _ID] = None,
+    identity: Annotated[
+        IdentityPath | None, Query(description="Identity reference by name")
+    ] = None,
 ) -> TokenList:
     """List the tokens of a user (the caller by default) that were not revoked."""
-    reference = identity or IdentityFields(user_id=user_id, group_id=group_id)
+    named = OwnerFields(name=identity or None, user_id=user_id or None, group_id=group_id or None)
     async with api.database.read() as session:
-        whose = await _user_id(session, caller, reference)
+        whose = (await resolve_owner(session, caller, named)).user_id
         query = select(ApiToken).where(
             col(ApiToken.user_id) == whose,
             col(ApiToken.resource_id).is_(None),
             col(ApiToken.revoked_at).is_(None),
         )
         found = await paginate(session, query, page, ApiToken)
-    return TokenList(tokens=[TokenOut.of(row) for row in found.rows], **found.keys())
+        live = await _live_refresh_tokens(session, [row.id for row in found.rows])
+    shown = [TokenOut.of(row, live.get(row.id)) for row in found.rows]
+    return TokenList(tokens=shown, **found.keys())
 
 
 @router.post("", status_code=201, openapi_extra=access(Action.ACCOUNT))
 async def post_token(caller: CallerDep, api: ContextDep, body: TokenCreate) -> NewTokenOut:
-    """Make a token; its text is in this answer only."""
-    if body.scope is not None or body.refresh_expires_in is not None:
-        raise Invalid(
-            "scopes and refresh tokens are not offered yet: leave out scope and refresh_expires_in",
-            code="not_offered",
-        )
+    """Make a token; its texts are in this answer only."""
+    Scope.parse(body.scope)
     async with api.database.write() as session:
-        whose = await _user_id(session, caller, body.identity)
+        now, whose = api.clock.now(), await _user_id(session, caller, body.identity)
         row, text = await mint_token(
             session,
             api.keys,
-            now=api.clock.now(),
+            now=now,
             user_id=whose,
             description=body.description,
             expires_in=body.expires_in,
+            refresh_expires_in=body.refresh_expires_in,
+            scope=body.scope,
         )
-        by, token_id = caller.username, row.id
-        after_commit(session, lambda: audit.info("API token made", user=whose, by=by, id=token_id))
-    return NewTokenOut(**TokenOut.of(row).model_dump(), access_token=text)
+        refresh, refresh_text = None, None
+        if row.refreshable:
+            await session.flush()
+            refresh, refresh_text = issue(session, api.keys, row, now=now)
+        told = {"user": whose, "by": caller.username, "id": row.id}
+        after_commit(session, lambda: audit.info("API token made", **told))
+    shown = TokenOut.of(row, refresh).model_dump()
+    return NewTokenOut(**shown, access_token=text, refresh_token=refresh_text)
 
 
-@router.get("/{api_token_id}", openapi_extra=access(Action.VIEW))
+@router.get("/{api_token_id}", openapi_extra=access(Action.ACCOUNT))
 async def get_token(caller: CallerDep, api: ContextDep, api_token_id: str) -> TokenOut:
-    """Get a token, without its text."""
+    """Get a token, without its texts."""
     async with api.database.read() as session:
-        return TokenOut.of(await _token(session, caller, api_token_id, Action.VIEW))
+        return await _show(session, await _token(session, caller, api_token_id))
 
 
-@router.patch("/{api_token_id}", openapi_extra=access(Action.EDIT))
+@router.patch("/{api_token_id}", openapi_extra=access(Action.ACCOUNT))
 async def patch_token(
     caller: CallerDep, api: ContextDep, api_token_id: str, body: TokenUpdate
 ) -> TokenOut:
     """Change a token's description."""
     async with api.database.write() as session:
-        row = await _token(session, caller, api_token_id, Action.EDIT)
+        row = await _token(session, caller, api_token_id)
         row.description = body.description
         session.add(row)
-    return TokenOut.of(row)
+        return await _show(session, row)
 
 
-@router.delete("/{api_token_id}", status_code=204, openapi_extra=access(Action.DELETE))
+@router.delete("/{api_token_id}", status_code=204, openapi_extra=access(Action.ACCOUNT))
 async def delete_token(caller: CallerDep, api: ContextDep, api_token_id: str) -> None:
-    """Revoke a token."""
+    """Revoke a token, and with it what could refresh it."""
     async with api.database.write() as session:
-        row = await _token(session, caller, api_token_id, Action.DELETE)
-        row.revoked_at = api.clock.now()
-        session.add(row)
-        by, token_id = caller.username, row.id
-        after_commit(session, lambda: audit.info("API token revoked", by=by, id=token_id))
+        row = await _token(session, caller, api_token_id)
+        await revoke_token(session, row, now=api.clock.now())
+        told = {"by": caller.username, "id": row.id}
+        after_commit(session, lambda: audit.info("API token revoked", **told))
 
 
-async def _token(session: AsyncSession, caller: Caller, token_id: str, action: Action) -> ApiToken:
-    """Return a token and let the caller do this to it."""
+async def _token(session: AsyncSession, caller: Caller, token_id: str) -> ApiToken:
+    """Return a token that the caller may look after: their own; any, for an admin."""
     query = (
         select(ApiToken, col(OwnerRow.id))
         .join(OwnerRow, col(OwnerRow.user_id) == col(ApiToken.user_id))
-        .join(Org, col(Org.id) == col(OwnerRow.org_id))
         .where(
             col(ApiToken.id) == token_id,
             col(ApiToken.resource_id).is_(None),
             col(ApiToken.revoked_at).is_(None),
-            col(Org.is_primary),
         )
     )
-    found = (await session.exec(query)).one_or_none()
+    found = (await session.exec(query.limit(1))).one_or_none()
     if found is None:
         raise missing("token")
     row, owner_id = found
-    require(caller, action, owner_id=owner_id, resource_id=row.id, what="token")
+    require(caller, Action.ACCOUNT, owner_id=owner_id, resource_id=row.id, what="token")
     return row
+
+
+async def _show(session: AsyncSession, row: ApiToken) -> TokenOut:
+    live = await _live_refresh_tokens(session, [row.id])
+    return TokenOut.of(row, live.get(row.id))
+
+
+async def _live_refresh_tokens(
+    session: AsyncSession, token_ids: Collection[str]
+) -> dict[str, RefreshToken]:
+    """Return the refresh tokens that can still be used, by what they refresh, in one query."""
+    query = select(RefreshToken).where(
+        col(RefreshToken.token_id).in_(token_ids),
+        col(RefreshToken.used_at).is_(None),
+        col(RefreshToken.replaced_at).is_(None),
+    )
+    return {row.token_id: row for row in await session.exec(query)}
 
 
 async def _user_id(

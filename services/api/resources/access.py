@@ -27,6 +27,18 @@ async def visible_workspace(
     return _allowed(await session.get(Workspace, _dashless(workspace_id)), caller, action)
 
 
+async def locked_row(
+    session: AsyncSession, caller: Caller, action: Action, workspace_id: str
+) -> Workspace:
+    """Return a workspace that the caller may do this to, its row alone locked for a change.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it.
+        Forbidden: the caller may see it, but not do this.
+    """
+    return _allowed(await lock_workspace(session, _dashless(workspace_id)), caller, action)
+
+
 async def locked_workspace(
     session: AsyncSession, caller: Caller, action: Action, workspace_id: str
 ) -> tuple[Workspace, Surroundings]:

@@ -176,13 +176,8 @@ class Lifecycle:
     async def renew_token(self, session: AsyncSession, row: Workspace) -> None:
         """Give a resource a token that the store does not have, or has another of."""
         owner = (await owners_by_id(session, {row.owner_id}))[row.owner_id]
-        await credentials.mint_token(
-            session,
-            self._api,
-            resource_id=row.id,
-            resource_type="workspace",
-            owner_id=owner.id,
-            user_id=owner.user_id,
+        await credentials.renew_token(
+            session, self._api, resource_id=row.id, resource_type="workspace", owner=owner
         )
 
     async def _run(

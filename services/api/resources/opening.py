@@ -38,6 +38,8 @@ async def workspaces_of(session: AsyncSession, caller: Caller) -> list[Workspace
     query = select(Workspace).where(
         col(Workspace.owner_id).in_(caller.owner_ids), col(Workspace.deleted_at).is_(None)
     )
+    if caller.scope.resources is not None:
+        query = query.where(col(Workspace.id).in_(caller.scope.resources))
     rows = (await session.exec(query.order_by(col(Workspace.name)).limit(_SHOWN))).all()
     return [
         WorkspaceLink(

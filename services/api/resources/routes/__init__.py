@@ -6,8 +6,9 @@ In this order: a fixed path (``/api/workspaces/info``) comes before one with an 
 from fastapi import APIRouter
 
 from services.api.images.routes import router as images
-from services.api.resources.access import visible_workspace
+from services.api.resources.access import locked_row, visible_workspace
 from services.api.resources.parts.metrics import metrics_router
+from services.api.resources.parts.token import token_router
 from services.api.resources.routes.active import router as active
 from services.api.resources.routes.events import router as events
 from services.api.resources.routes.info import router as info
@@ -17,6 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     info,
     workspaces,
     metrics_router("workspace", visible_workspace),
+    token_router("workspace", find=visible_workspace, lock=locked_row),
     active,
     events,
     images,
