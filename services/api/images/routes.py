@@ -28,6 +28,7 @@ from services.api.images.schemas import (
     visible_image,
 )
 from services.api.offsets import cut
+from services.api.page_keys import PageAskedDep
 from services.api.paging import PageDep, paginate
 from services.api.people.owners import OwnerQuery, resolve_owner
 from services.api.wire import timestamp
@@ -125,12 +126,10 @@ async def get_tag(
 async def get_build_logs(
     api: ContextDep,
     caller: CallerDep,
+    asked: PageAskedDep,
     image_id: str,
     image_tag_id: str,
     pod_name: Annotated[str | None, _TEXT] = None,
-    prev_key: str | None = None,
-    next_key: str | None = None,
-    page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> BuildLogList:
     """Return the lines of a version's last build, oldest first."""
     async with api.database.read() as session:
@@ -139,7 +138,7 @@ async def get_build_logs(
     builder = f"image-build-{tag.id}"
     if pod_name not in {None, "", builder}:
         lines = []
-    page = cut(lines, prev_key=prev_key, next_key=next_key, size=page_size)
+    page = cut(lines, asked, order="build logs")
     logs = [_line(line, tag, builder) for line in page.items]
     return BuildLogList(logs=logs, **page.keys())
 

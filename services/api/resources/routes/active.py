@@ -17,6 +17,7 @@ from services.api.auth.dependencies import CallerDep
 from services.api.context import ApiContext, ContextDep
 from services.api.images.schemas import show_tags
 from services.api.offsets import cut
+from services.api.page_keys import PageAskedDep
 from services.api.resources.access import visible_workspace
 from services.api.resources.models import Workspace
 from services.api.resources.pods import CONTAINER, LOG_TAIL_LINES, PodName, pod_summary
@@ -41,16 +42,14 @@ class WorkloadType(StrEnum):
 async def list_pods(
     api: ContextDep,
     caller: CallerDep,
+    asked: PageAskedDep,
     workload_type: WorkloadType,
     workload_id: str,
     cluster: Annotated[str | None, _CLUSTER] = None,  # noqa: ARG001 - in the contract
-    prev_key: str | None = None,
-    next_key: str | None = None,
-    page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """List the pods of a workload, in the order of their ranks."""
     row, pods = await _pods_of(api, caller, workload_type, workload_id)
-    page = cut(pods, prev_key=prev_key, next_key=next_key, size=page_size)
+    page = cut(pods, asked, order="pods")
     summaries = [await _summary(api, row, pod) for pod in page.items] if row else []
     return {"pod_summaries": summaries, **page.keys()}
 
