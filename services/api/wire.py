@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 _COLOURS = ("#2f6f8f", "#7a4f9a", "#3d7d4e", "#a1572c", "#8a3b52", "#4a5a8c")
 
@@ -19,6 +20,10 @@ class WireOut(BaseModel):
     """Base of what is answered."""
 
     model_config = ConfigDict(frozen=True)
+
+
+DateTime = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A date and time in UTC as ``timestamp`` and ``instant`` write it."""
 
 
 def timestamp(seconds: float) -> str:

@@ -14,7 +14,7 @@ from services.api.auth.tokens import mint_token
 REFUSED = {401, 403, 404}
 # A target that only a query names, lists (shown to all, each sees their own), and bodies.
 QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}"}
-LISTS = {("GET", "/api/workspaces")}
+LISTS = {("GET", "/api/workspaces"), ("GET", "/api/active/resources")}
 BODIES = {
     ("POST", "/api/workspaces"): {"name": "made-by-test"},
     ("PATCH", "/api/workspaces/{workspace_id}"): {"description": "x"},

@@ -6,9 +6,25 @@ In this order: a fixed path (``/api/workspaces/info``) comes before one with an 
 from fastapi import APIRouter
 
 from services.api.images.routes import router as images
+from services.api.resources.access import visible_workspace
+from services.api.resources.parts.history import history_router
+from services.api.resources.parts.logs import logs_router
+from services.api.resources.parts.runtime import runtime_router
+from services.api.resources.parts.runtime_schemas import WorkspaceRuntimeSummary
 from services.api.resources.routes.active import router as active
+from services.api.resources.routes.active_resources import router as active_resources
 from services.api.resources.routes.events import router as events
 from services.api.resources.routes.info import router as info
 from services.api.resources.routes.workspaces import router as workspaces
 
-ROUTERS: tuple[APIRouter, ...] = (info, workspaces, active, events, images)
+ROUTERS: tuple[APIRouter, ...] = (
+    info,
+    workspaces,
+    history_router("workspace", visible_workspace),
+    logs_router("workspace", visible_workspace),
+    runtime_router("workspace", visible_workspace, WorkspaceRuntimeSummary),
+    active,
+    active_resources,
+    events,
+    images,
+)

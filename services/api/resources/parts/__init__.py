@@ -1,0 +1,1 @@
+"""Sub-resources that several kinds of resource have: written once, mounted at each kind."""
