@@ -1,7 +1,6 @@
 """Chunks of logs: bounded in every direction, and read by line numbers."""
 
 import random
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlmodel import select
@@ -16,18 +15,7 @@ from services.provisioner.plan import PodName
 from services.provisioner.tables import TABLES
 from services.provisioner.testing import ScriptedBackend
 from tests.provisioner.wishes import WORKLOAD
-
-
-class Claimed:
-    """A claim that is never lost."""
-
-    def __init__(self, database):
-        self._database = database
-
-    @asynccontextmanager
-    async def write(self):
-        async with self._database.write() as session:
-            yield session, None
+from tests.provisioner.world import Claimed
 
 
 class Kept:

@@ -15,6 +15,7 @@ lock before it begins, and no attempt is begun twice.
 Afterwards ``watch.py`` learns the shim's end from the kernel, and reads the steps that the pod
 reports (``report.py``) and asks its port (``probe.py``; ``listening.py`` tells whether it is the
 pod that answers) until it is ready. All that only hints: ``list_pods`` reads the folders again.
+``log_files.py`` reads what the shim keeps of a pod's output.
 
 What a pod gets depends on the machine, and ``abilities.py`` finds it out when the backend opens, by
 running an empty pod:

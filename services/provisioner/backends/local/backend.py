@@ -261,8 +261,8 @@ class LocalBackend:
 
     def _read_logs(self, name: PodName, first: int, lines: int, unended: bool) -> LogPage | None:
         folder = self._places.attempt(name)
-        # Asked for first: without a shim nothing more is written, so the last line is whole.
-        ended = state.holder(os.fspath(folder)) is None
+        # Asked for first: once it has ended nothing more is written, so the last line is whole.
+        ended = (folder / state.END).exists() or state.holder(os.fspath(folder)) is None
         return read_log(folder, first=first, lines=lines, unended=unended or ended)
 
     def changes(self) -> AsyncIterator[str]:
