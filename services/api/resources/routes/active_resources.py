@@ -22,7 +22,7 @@ from services.api.resources.schemas import ActiveResourceList
 
 router = APIRouter(tags=["active"])
 
-_Id = Annotated[str | None, Query(max_length=32)]
+_Id = Annotated[str | None, Query(max_length=64)]
 
 
 class ListBy(StrEnum):
