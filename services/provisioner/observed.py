@@ -76,12 +76,11 @@ def describe_end(pod: Pod) -> str:
         return f"The preparation failed at {what} (exit code {failed.exit_code}); see the log."
     if pod.reason is EndReason.OOM_KILLED:
         return "It needed more memory than its size has; take a larger size."
-    if pod.reason is EndReason.STOPPED:
-        return pod.message or "It was stopped."
     if pod.reason in {None, EndReason.EXITED}:
         hint = {126: ": it cannot be executed", 127: ": there is no such command"}
         return f"The main command ended{code}{hint.get(pod.exit_code or 0, '')}."
-    return pod.message or f"It ended: {pod.reason}{code}."
+    what = "It was stopped" if pod.reason is EndReason.STOPPED else f"It ended: {pod.reason}{code}"
+    return pod.message or f"{what}."
 
 
 def _status(pod: Pod, *, ending: bool) -> PodStatus:
