@@ -20,7 +20,7 @@ from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
 from cassini.runtime.errors import Conflict, Invalid
-from cassini.runtime.log_source import LogLine, PodMetrics
+from cassini.runtime.log_source import LogLine, LogPage, PodMetrics
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health, stop_all
 from cassini.runtime.settings import PlatformSettings
@@ -84,7 +84,9 @@ class Platform:
             images or LocalEnvBackend(images=places.images, cache=places.package_cache),
             places.build_logs,
         )
-        self.provisioner = ProvisionerService(self._ground(ServiceName.PROVISIONER), self.backend)
+        self.provisioner = ProvisionerService(
+            self._ground(ServiceName.PROVISIONER), self.backend, log_days=settings.log_days
+        )
         self.scheduler = SchedulerService(self._ground(ServiceName.SCHEDULER))
         self.api = ApiService(
             self._ground(ServiceName.API),
@@ -152,6 +154,10 @@ class Platform:
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         """Return the last lines a pod printed."""
         return await self.provisioner.pod_logs(pod_name, previous=previous, lines=lines)
+
+    async def pod_log_page(self, pod_name: str, *, first: int, lines: int) -> LogPage:
+        """Return up to so many lines that a pod printed, from line ``first`` on."""
+        return await self.provisioner.pod_log_page(pod_name, first=first, lines=lines)
 
     async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         """Return the last lines of an image's build."""

@@ -11,11 +11,12 @@ transaction handling is switched off (``isolation_level=None``) so that ours is 
 PostgreSQL: one schema a service, chosen by ``search_path``.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DataError,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as PlainSession
 from sqlalchemy.schema import CreateSchema
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.orm.session import Session
 
@@ -41,6 +43,25 @@ _HOOKS = "cassini_after_commit"
 def after_commit(session: AsyncSession | Session, hook: Callable[[], None]) -> None:
     """Call ``hook`` once this unit of work is committed; never when it is rolled back."""
     session.info.setdefault(_HOOKS, []).append(hook)
+
+
+async def upsert(
+    session: AsyncSession,
+    table: type[SQLModel],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    stays: Collection[str] = (),
+) -> None:
+    """Write rows over those of the same primary key, or as new ones, in one statement.
+
+    Every row has the same columns; of one that is there already, those in ``stays`` stay.
+    """
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement = (sqlite.insert if is_sqlite else postgresql.insert)(inspect(table).local_table)
+    key = [column.name for column in inspect(table).primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in {*key, *stays}}
+    statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    await session.execute(statement, rows)
 
 
 def is_outage(error: BaseException) -> bool:

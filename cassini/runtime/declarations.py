@@ -81,6 +81,13 @@ class Numbers:
     last: Declared | None = None
 
 
+@dataclass(frozen=True)
+class Taken(FactVerdict):
+    """What was done with a fact, and where it was kept the fact in whose place it came."""
+
+    before: Observed | None = None
+
+
 Make = Callable[[Numbers], Declared]
 Remake = Callable[[Declared], Awaitable[Declared]]
 
@@ -113,7 +120,7 @@ class Declarations:
 
     async def take(
         self, session: AsyncSession, fact: Observed, *, remake: Remake | None = None
-    ) -> FactVerdict:
+    ) -> Taken:
         """Compare a fact with its wish; keep it, emit the wish again, or jump past it.
 
         A jump declares the same wish with other numbers. ``remake`` is given that wish and returns
@@ -126,12 +133,13 @@ class Declarations:
         row = await self._row(session, noun, fact.id)
         verdict = judge_fact(row, fact)
         if row is None:
-            return verdict
+            return Taken(**vars(verdict))
         if verdict.jump:
             await self._jump(session, noun, row, fact, remake)
         elif values := self._heard(row, fact, verdict):
             await self._update(session, row, **values)
-        return verdict
+        before = _fact_of(row) if verdict.keep and row.fact is not None else None
+        return Taken(**vars(verdict), before=before)
 
     async def declare_stray(self, session: AsyncSession, fact: Observed, wish: Declared) -> None:
         """Answer for an id that is unknown here: keep a wish marked as stray, for a person."""

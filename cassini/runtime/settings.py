@@ -48,6 +48,12 @@ class PlatformSettings(BaseSettings):
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="auto: text on a terminal, else one JSON object a line"
     )
+    log_days: float = Field(
+        default=30,
+        gt=0,
+        le=36_500,
+        description="For how many days history and logs of what ran are kept",
+    )
     database_url: str | None = Field(
         default=None,
         description="postgresql+asyncpg://… instead of the SQLite files in the data directory",

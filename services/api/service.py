@@ -26,10 +26,13 @@ from services.api.people.accounts import create_sign_in_link, ensure_first_admin
 from services.api.resources.backends import why_nothing_can_start
 from services.api.resources.belongings import belongings_of
 from services.api.resources.handlers import Handlers
+from services.api.resources.history import forget_old
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
 from services.api.watch import Watch
+
+_FORGET_SECONDS = 3600.0
 
 
 class ApiService(Service):
@@ -54,6 +57,7 @@ class ApiService(Service):
         self._keys = keys
         self._log_source = log_source
         self._platform_health = platform_health
+        self.loops = {"history": self._forget_history}
 
     async def open(self) -> None:
         """Make the first admin and the built-in image, and take facts from now on."""
@@ -107,6 +111,13 @@ class ApiService(Service):
             admin, _ = await first_admin(session)
             code = await create_sign_in_link(session, admin.username, now=self.clock.now())
         return f"{self._settings.url}/sign-in?{urlencode({'code': code})}"
+
+    async def _forget_history(self) -> None:
+        """Forget pods that have been gone for too long, now and every hour."""
+        while True:
+            async with self.database.write() as session:
+                await forget_old(session, now=self.clock.now(), days=self._settings.log_days)
+            await self.clock.sleep(_FORGET_SECONDS)
 
 
 async def _why_no_image(session: AsyncSession) -> str | None:

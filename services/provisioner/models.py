@@ -1,8 +1,8 @@
-"""The provisioner's tables: what is to run, and what it can do."""
+"""The provisioner's tables: what is to run, what it can do, and what printed what is gone."""
 
 from typing import Any
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, BigInteger, Index
 from sqlmodel import Field
 
 from cassini.runtime.ownership import OwnedRow
@@ -35,3 +35,24 @@ class BackendRow(OwnedRow, ProvisionerTable, table=True):
     """The backend of this installation: one row, whose id is made once."""
 
     __tablename__ = "backend"
+
+
+class LogChunk(ProvisionerTable, table=True):
+    """Some lines that a pod printed which was removed since (``archive.py``)."""
+
+    __tablename__ = "log_chunk"
+    __table_args__ = (
+        Index("log_chunk_of", "workload_id", "pod", "kept_at"),
+        Index("log_chunk_age", "kept_at"),
+    )
+
+    pod: str = Field(primary_key=True, max_length=96)
+    first: int = Field(primary_key=True, sa_type=BigInteger)
+    """The number of its first line."""
+    workload_id: str = Field(max_length=32)
+    lines: int
+    size: int
+    """Its bytes before they were compressed."""
+    kept_at: float
+    content: bytes
+    """Lines as ``lines.py`` writes them, compressed with zlib."""

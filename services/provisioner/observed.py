@@ -79,7 +79,8 @@ def describe_end(pod: Pod) -> str:
     if pod.reason in {None, EndReason.EXITED}:
         hint = {126: ": it cannot be executed", 127: ": there is no such command"}
         return f"The main command ended{code}{hint.get(pod.exit_code or 0, '')}."
-    return pod.message or f"It ended: {pod.reason}{code}."
+    what = "It was stopped" if pod.reason is EndReason.STOPPED else f"It ended: {pod.reason}{code}"
+    return pod.message or f"{what}."
 
 
 def _status(pod: Pod, *, ending: bool) -> PodStatus:

@@ -15,6 +15,7 @@ from cassini.runtime.database import Database
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
 from cassini.runtime.ownership import Ownership, observe_under
 from cassini.runtime.reconcile import Claim, Settled
+from services.provisioner.archive import Archive
 from services.provisioner.backends.base import Backend
 from services.provisioner.calls import in_time
 from services.provisioner.decide import Action, Decision, Situation, Verb, decide, renewed
@@ -34,12 +35,14 @@ class WorkloadSteps:
         workloads: Ownership[Workload],
         leases: Leases,
         backend: Backend,
+        archive: Archive,
         clock: Clock,
     ) -> None:
         self._database = database
         self._workloads = workloads
         self._leases = leases
         self._backend = backend
+        self._archive = archive
         self._clock = clock
 
     async def step(self, claim: Claim[Workload]) -> Settled[Workload]:
@@ -62,7 +65,7 @@ class WorkloadSteps:
         if not await self._record(claim, decision):
             return Settled(again=0.0)
         for action in decision.actions:
-            await self._act(action, row.id, wish, lease)
+            await self._act(action, claim, wish, lease)
         gone = _Gone(self._workloads, decision) if decision.gone else None
         return Settled(again=decision.again, write=gone)
 
@@ -105,11 +108,11 @@ class WorkloadSteps:
     async def _act(
         self,
         action: Action,
-        workload_id: str,
+        claim: Claim[Workload],
         wish: WorkloadDeclaredV1 | None,
         lease: LeaseView,
     ) -> None:
-        backend, name = self._backend, action.name
+        backend, name, workload_id = self._backend, action.name, claim.row.id
         if action.verb is Verb.RECOVER_HOME:
             await in_time(backend.recover_home(workload_id))
         elif action.verb is Verb.DISCARD_HOME:
@@ -119,6 +122,7 @@ class WorkloadSteps:
         elif action.verb is Verb.TERMINATE:
             await in_time(backend.terminate(name))
         elif action.verb is Verb.REMOVE:
+            await self._archive.keep(claim, name)
             await in_time(backend.remove(name))
         else:
             try:

@@ -7,10 +7,11 @@ from sqlmodel import col, select
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.errors import BackendError
-from cassini.runtime.log_source import LogLine, PodMetrics
+from cassini.runtime.log_source import LogLine, LogPage, PodMetrics
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
+from services.provisioner.archive import Archive
 from services.provisioner.backends.base import Backend, PodPhase
 from services.provisioner.calls import in_time
 from services.provisioner.capabilities import Capabilities
@@ -30,9 +31,9 @@ _STOP_SECONDS, _LOOK_SECONDS = 60.0, 0.1
 
 
 class ProvisionerService(Service):
-    """Runs workloads on one backend."""
+    """Runs workloads on one backend. Logs of pods that are gone are kept for ``log_days``."""
 
-    def __init__(self, ground: Ground, backend: Backend) -> None:
+    def __init__(self, ground: Ground, backend: Backend, *, log_days: float = 30) -> None:
         super().__init__(ServiceName.PROVISIONER, TABLES, ground)
         clock, database = ground.clock, ground.database
         self._backend = backend
@@ -43,7 +44,8 @@ class ProvisionerService(Service):
             BackendRow, "backend", outbox=self.outbox, clock=clock, queue=WorkQueue()
         )
         leases = Leases(self.declarations, ground.opener)
-        steps = WorkloadSteps(database, self._workloads, leases, backend, clock)
+        archive = Archive(database, backend, clock, days=log_days)
+        steps = WorkloadSteps(database, self._workloads, leases, backend, archive, clock)
         handlers = Handlers(self._workloads, leases)
         self.handlers = {
             "workload.declared.v1": handlers.workload_declared,
@@ -52,13 +54,14 @@ class ProvisionerService(Service):
         self.owned = (self.own(self._workloads, steps.step, steps.failed),)
         self._capabilities = Capabilities(database, backends, backend, clock)
         self._orphans = Orphans(database, self._workloads, backend, clock)
-        self._logs = PodLogs(backend)
+        self._logs = PodLogs(backend, archive)
         self._metrics = Metrics(database, backend, clock)
         self.loops = {
             "changes": self._follow_changes,
             "orphans": self._orphans.run,
             "capabilities": self._capabilities.run,
             "metrics": self._metrics.run,
+            "archive": archive.run,
         }
 
     async def open(self) -> None:
@@ -108,6 +111,10 @@ class ProvisionerService(Service):
     ) -> list[PodMetrics]:
         """Return what the pods of a workload used, one point every ``step`` seconds."""
         return await self._metrics.read(workload_id, start=start, end=end, step=step)
+
+    async def pod_log_page(self, pod_name: str, *, first: int, lines: int) -> LogPage:
+        """Return up to so many lines that a pod printed, from line ``first`` on."""
+        return await self._logs.pod_log_page(pod_name, first=first, lines=lines)
 
     async def _follow_changes(self) -> None:
         async for workload_id in self._backend.changes():

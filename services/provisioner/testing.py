@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from cassini.runtime.clock import Clock
+from cassini.runtime.log_source import LogLine, LogPage
 from services.provisioner.backends.base import (
     Backend,
     BackendDescription,
@@ -35,6 +36,8 @@ class ScriptedBackend(Backend):
         self.pods: dict[PodName, Pod] = {}
         self.plans: dict[PodName, PodPlan] = {}
         self.secrets: dict[PodName, Mapping[str, str]] = {}
+        self.logs: dict[PodName, list[LogLine]] = {}
+        """What each pod has printed: one line when it was made, and what a test adds."""
         self.homes: set[str] = set()
         self.trash: list[str] = []
         self.calls: list[tuple[str, str]] = []
@@ -98,6 +101,7 @@ class ScriptedBackend(Backend):
             self.homes.add(name.workload_id)
             self.plans[name], self.secrets[name] = plan, dict(secrets)
             now = self._clock.now()
+            self.logs[name] = [LogLine(now, f"{name} begins")]
             pod = Pod(name, plan.declarer, PodPhase.STARTING, created_at=now)
             if self.comes_up:
                 ends = tuple(PodEndpoint(port, "127.0.0.1", port) for port in plan.ports)
@@ -135,6 +139,7 @@ class ScriptedBackend(Backend):
         if pod is not None and pod.phase in LIVE:
             raise ValueError(f"{name} still runs")
         self.pods.pop(name, None)
+        self.logs.pop(name, None)
         self.fault("remove after")
 
     async def discard_home(self, workload_id: str) -> None:
@@ -153,9 +158,21 @@ class ScriptedBackend(Backend):
             self.homes.add(workload_id)
         self.fault("recover_home after")
 
-    async def read_logs(self, name: PodName, *, previous: bool, lines: int) -> list[str]:
-        """Return one line that says what was asked for."""
-        return [f"{name} previous={previous}"][:lines]
+    async def read_logs(
+        self,
+        name: PodName,
+        *,
+        first: int,
+        lines: int,
+        unended: bool = False,  # noqa: ARG002 - every line here has its end
+    ) -> LogPage | None:
+        """Return lines of ``logs``."""
+        self._begin("read_logs", str(name))
+        if name not in self.pods:
+            return None
+        log = self.logs.get(name, [])
+        first = max(first + len(log), 0) if first < 0 else first
+        return LogPage(first, tuple(log[first : first + lines]), len(log))
 
     async def measure(self) -> Sequence[PodUsage]:
         """Return what the pods that run have used."""

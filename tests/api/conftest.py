@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.declarations import Declarations
+from cassini.runtime.log_source import NO_LINES
 from cassini.runtime.outbox import Outbox
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Health
@@ -44,6 +45,9 @@ class NoLogs:
 
     async def pod_logs(self, pod_name, *, previous, lines):
         return []
+
+    async def pod_log_page(self, pod_name, *, first, lines):
+        return NO_LINES
 
     async def build_logs(self, image_id, *, lines):
         return []

@@ -27,7 +27,7 @@ READER = "reader"
 QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}"}
 TARGETS = {"workspace_id", "name", "api_token_id", "user_id"}
 ACCOUNTS = {"api_token_id", "user_id"}
-LISTS = {("GET", "/api/workspaces")}
+LISTS = {("GET", "/api/workspaces"), ("GET", "/api/active/resources")}
 SHOWN_TO_ALL = {("GET", "/api/users/{user_id}")}
 BODIES = {
     ("POST", "/api/workspaces"): {"name": "made-by-test"},

@@ -99,6 +99,7 @@ def test_the_condition_of_the_running_step_says_what_is_done():
             pod(PodPhase.ENDED, exit_code=137, reason=EndReason.OOM_KILLED),
             "It needed more memory than its size has; take a larger size.",
         ),
+        (pod(PodPhase.ENDED, exit_code=0, reason=EndReason.STOPPED), "It was stopped."),
         (
             pod(PodPhase.ENDED, reason=EndReason.START_FAILED, message="No such file: /x"),
             "No such file: /x",

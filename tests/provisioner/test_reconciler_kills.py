@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from cassini.contracts.workloads import WorkloadStatus
+from cassini.runtime.log_source import LogLine
+from services.provisioner import archive
 from services.provisioner.backends.base import EndReason, PodPhase
 from services.provisioner.plan import PodName
 from services.provisioner.tables import TABLES
@@ -23,6 +25,12 @@ async def begin(world):
     await world.step()
     await world.step()
     world.backend.comes_up = True
+
+
+async def talk(world):
+    """Print more than fits into two chunks of the archive."""
+    for name in world.backend.live():
+        world.backend.logs[name] += [LogLine(float(n), f"line {n}") for n in range(5)]
 
 
 async def stop(world):
@@ -62,6 +70,8 @@ async def fail_to_prepare(world):
 STORIES = {
     "start": (start,),
     "start and stop": (start, stop),
+    "talk and stop": (start, talk, stop),
+    "talk and restart": (start, talk, restart),
     "stop while starting": (begin, stop),
     "start and restart": (start, restart),
     "restart while starting": (begin, restart),
@@ -71,6 +81,11 @@ STORIES = {
     "lost": (start, lose),
     "a preparation that fails": (start, fail_to_prepare),
 }
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(archive, "LINES_OF_A_CHUNK", 2)
 
 
 async def tell(directory, story, crash_at=None):
@@ -94,10 +109,17 @@ async def tell(directory, story, crash_at=None):
             "made": world.backend.created,
             "there": sorted(world.backend.pods),
             "homes": (world.backend.homes, world.backend.trash),
+            "printed": {name: await printed(world, name) for name in world.backend.created},
             "leases": sorted((each.id, each.wish["wanted"]) for each in leases),
             "two at once": world.backend.doubles,
         }
         return end, points
+
+
+async def printed(world, name):
+    """Return all that a pod has printed, wherever it is kept, with the numbers of the lines."""
+    page = await world.service.pod_log_page(str(name), first=0, lines=1000)
+    return list(enumerate((line.text for line in page.lines), page.first))
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -117,6 +139,8 @@ async def test_the_stories_end_as_told(tmp_path):
     assert {name: end["fact"][0] for name, end in ends.items()} == {
         "start": WorkloadStatus.RUNNING,
         "start and stop": WorkloadStatus.STOPPED,
+        "talk and stop": WorkloadStatus.STOPPED,
+        "talk and restart": WorkloadStatus.RUNNING,
         "stop while starting": WorkloadStatus.STOPPED,
         "start and restart": WorkloadStatus.RUNNING,
         "restart while starting": WorkloadStatus.RUNNING,
@@ -127,3 +151,9 @@ async def test_the_stories_end_as_told(tmp_path):
         "a preparation that fails": WorkloadStatus.ERROR,
     }
     assert ends["lost"]["there"] == [PodName(WORKLOAD, 1, 0, 2)]
+    first = PodName(WORKLOAD, 1, 0, 1)
+    lines = [f"{first} begins", *(f"line {n}" for n in range(5))]
+    for name in ("talk and stop", "talk and restart"):
+        assert first not in ends[name]["there"]
+        assert ends[name]["printed"][first] == list(enumerate(lines))
+    assert all(lines for end in ends.values() for lines in end["printed"].values())

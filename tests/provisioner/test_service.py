@@ -185,9 +185,28 @@ async def test_what_was_under_way_is_looked_at_at_start_without_waiting(embedded
     await until(lambda: embedded.backend.live() == [PodName(WORKLOAD, 1, 0, 2)])
 
 
-async def test_logs_are_read_from_the_backend(embedded):
-    lines = await embedded.service.pod_logs(str(POD), previous=False, lines=3)
-    assert lines == [f"{POD} previous=False"]
+async def test_logs_are_read_from_the_backend_and_outlive_the_pod(embedded):
+    await embedded.declare(plain_wish())
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.RUNNING))
+    live = await embedded.service.pod_logs(str(POD), previous=False, lines=3)
+    await embedded.declare(plain_wish(generation=2, wanted="stopped"))
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.STOPPED))
+    page = await embedded.service.pod_log_page(str(POD), first=0, lines=3)
+    assert [line.text for line in live] == [f"{POD} begins"]
+    assert page.lines == tuple(live)
+
+
+async def test_logs_that_are_too_old_are_forgotten(embedded):
+    await embedded.declare(plain_wish())
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.RUNNING))
+    await embedded.declare(plain_wish(generation=2, wanted="stopped"))
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.STOPPED))
+    embedded.clock.advance(31 * 86400)
+
+    async def forgotten():
+        return not await embedded.service.pod_logs(str(POD), previous=False, lines=3)
+
+    await until(forgotten)
 
 
 async def test_what_pods_use_is_sampled_and_read(embedded):

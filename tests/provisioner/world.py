@@ -57,6 +57,18 @@ def _do_not_wait(connection, _record) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
+class Claimed:
+    """A claim that is never lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def write(self):
+        async with self._database.write() as session:
+            yield session, None
+
+
 class World:
     """One provisioner and what is around it."""
 

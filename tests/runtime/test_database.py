@@ -14,7 +14,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from cassini.runtime.database import Database, after_commit, is_outage
+from cassini.runtime.database import Database, after_commit, is_outage, upsert
 
 METADATA = MetaData()
 LIMITS = Table(
@@ -215,6 +215,12 @@ class Base(SQLModel, registry=registry()):
     pass
 
 
+class Fruit(Base, table=True):
+    name: str = Field(primary_key=True)
+    colour: str
+    seen: int
+
+
 class Note(Base, table=True):
     id: int = Field(primary_key=True)
     text: str
@@ -258,3 +264,22 @@ async def test_what_is_rolled_back_is_heard_by_nobody(database):
     with pytest.raises(RuntimeError):
         await fail()
     assert heard == []
+
+
+async def test_rows_are_written_new_or_over_those_of_their_key(database):
+    await database.run_sync(Base.metadata.create_all)
+
+    async def write(*rows, **options):
+        async with database.write() as session:
+            await upsert(session, Fruit, rows, **options)
+
+    await write({"name": "apple", "colour": "green", "seen": 1})
+    await write(
+        {"name": "apple", "colour": "red", "seen": 2},
+        {"name": "plum", "colour": "blue", "seen": 2},
+        stays={"seen"},
+    )
+
+    async with database.read() as session:
+        rows = (await session.execute(select(Fruit.name, Fruit.colour, Fruit.seen))).all()
+    assert sorted(map(tuple, rows)) == [("apple", "red", 1), ("plum", "blue", 2)]

@@ -189,6 +189,16 @@ async def test_a_wishs_sealed_text_stays_in_it_where_it_is_not_to_be_dropped(sta
         assert await stage.declarations.both(session, "workload", ID) == (said, seen)
 
 
+async def test_a_fact_that_is_kept_comes_with_the_one_it_replaces(stage):
+    said = await stage.declare()
+    first, second = (fact(1, number, digest=said.wish_digest) for number in (1, 2))
+
+    taken = [await stage.take(each) for each in (first, second, second, first)]
+
+    assert [each.before for each in taken] == [None, first, None, None]
+    assert [each.keep for each in taken] == [True, True, False, False]
+
+
 async def test_a_sealed_text_stays_until_its_generation_is_observed(stage):
     async def stored():
         async with stage.database.read() as session:

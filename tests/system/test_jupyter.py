@@ -170,6 +170,14 @@ def test_the_life_of_a_server(platform, client):
     assert {} == platform.home.processes(workspace)
     refused = client.http.get(f"/api/workspaces/{workspace}/open")
     assert 409 == refused.status_code
+    assert [] == client.pods(workspace)
+    (past,) = client.ask("GET", f"/api/workspaces/{workspace}/history")["pods"]
+    assert "stopped" == past["status"]
+    assert past["start_time"] < past["end_time"]
+    lines = client.ask("GET", f"/api/workspaces/{workspace}/logs")["logs"]
+    assert any("/lab" in each["content"] for each in lines)
+    assert {past["pod_name"]} == {each["pod_name"] for each in lines}
+    assert sorted(lines, key=lambda each: each["timestamp"]) == lines
 
     client.start(workspace)
     second = Lab(client.link(workspace))

@@ -177,6 +177,10 @@ def test_no_secret_value_is_outside_the_store(up):
     client.do("stop", workspace)
     client.wait_for(workspace, "stopped")
     planted.search_files(platform.home.path, but=BUILT)
+    # Compressed in the database, where the files are not looked into.
+    archived = client.ask("GET", f"/api/workspaces/{workspace}/logs?page_size=1000")["logs"]
+    assert "SATURN_TOKEN" in {each["content"] for each in archived}
+    planted.search("archived logs", "\n".join(each["content"] for each in archived).encode())
     client.delete(workspace)
     assert 0 == platform.end()
     planted.search_files(platform.home.path)

@@ -24,6 +24,7 @@ from services.api.images import wishes as images
 from services.api.images.models import ImageTag
 from services.api.resources.access import lock_workspace
 from services.api.resources.backends import keep_backend
+from services.api.resources.history import keep_pods
 from services.api.resources.lifecycle import Lifecycle
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class Handlers:
     """The api's handlers of facts."""
 
     def __init__(self, api: ApiContext) -> None:
+        self._clock = api.clock
         self._declarations = api.declarations
         self._lifecycle = Lifecycle(api)
 
@@ -50,6 +52,7 @@ class Handlers:
         elif row is not None and verdict.jump:
             await self._lifecycle.jumped(session, row)
         elif row is not None and verdict.keep:
+            await keep_pods(session, fact, verdict.before, now=self._clock.now())
             await self._lifecycle.observed(session, row, fact)
 
     async def image_observed(self, session: AsyncSession, fact: ImageObservedV1) -> None:

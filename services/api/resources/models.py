@@ -32,9 +32,10 @@ SETTINGS = (
 """What a workload is made from: a change of these needs a restart to take effect."""
 
 _LIVE = text("deleted_at IS NULL")
-_ACTIVE = text("deleted_at IS NULL AND status != 'stopped'")
+ACTIVE = text("deleted_at IS NULL AND status != 'stopped'")
+"""Literally what the index of active resources is made of, so that it is used."""
 _WHERE_LIVE: dict[str, Any] = {"sqlite_where": _LIVE, "postgresql_where": _LIVE}
-_WHERE_ACTIVE: dict[str, Any] = {"sqlite_where": _ACTIVE, "postgresql_where": _ACTIVE}
+_WHERE_ACTIVE: dict[str, Any] = {"sqlite_where": ACTIVE, "postgresql_where": ACTIVE}
 
 
 _VERSION = Column("version", BigInteger, nullable=False)
@@ -123,6 +124,11 @@ class Workspace(ApiTable, table=True):
         content = {name: getattr(self, name) for name in SETTINGS}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def k8s_name(self) -> str:
+        """The name of what runs for it."""
+        return f"w-{self.id}"
 
     @property
     def wants_to_run(self) -> bool:

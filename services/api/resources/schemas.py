@@ -121,7 +121,6 @@ class WorkspaceOut(WireOut):
             owner=around.shown_owners[row.owner_id],
             image_tag=around.shown_tags[row.image_tag_id],
             size_display=around.sizes.display(row.instance_size),
-            k8s_name=f"w-{row.id}",
             created_at=timestamp(row.created_at),
             updated_at=timestamp(row.updated_at),
             started_at=None if row.started_at is None else timestamp(row.started_at),
@@ -140,6 +139,12 @@ class WorkspaceList(PageOut):
     """A page of workspaces."""
 
     workspaces: list[WorkspaceOut]
+
+
+class ActiveResourceList(PageOut):
+    """A page of what is not stopped."""
+
+    resources: list[WorkspaceOut]
 
 
 class OpenLink(WireOut):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from cassini.runtime.log_source import LogPage
 from services.provisioner.plan import PodName, PodPlan
 
 
@@ -144,7 +145,7 @@ class Backend(Protocol):
         """Ask a pod to end within its grace, then by force; returns at once."""
 
     async def remove(self, name: PodName) -> None:
-        """Remove what is left of an ended pod, its overlay included; keep its log."""
+        """Remove what is left of an ended pod, its overlay and its log included."""
 
     async def discard_home(self, workload_id: str) -> None:
         """Move the home of a workload to the trash, where it stays for the days it is kept."""
@@ -152,8 +153,14 @@ class Backend(Protocol):
     async def recover_home(self, workload_id: str) -> None:
         """Take the newest home of a workload back from the trash, if there is no home now."""
 
-    async def read_logs(self, name: PodName, *, previous: bool, lines: int) -> list[str]:
-        """Return the last lines a pod (or the attempt before it) printed."""
+    async def read_logs(
+        self, name: PodName, *, first: int, lines: int, unended: bool = False
+    ) -> LogPage | None:
+        """Return lines of a pod as ``LogSource.pod_log_page`` does; None where there is no pod.
+
+        ``unended``: a last line of which the end is not there yet counts too, as it counts anyway
+        once the pod has ended.
+        """
 
     async def measure(self) -> Sequence[PodUsage]:
         """Return what every pod that runs has used until now."""

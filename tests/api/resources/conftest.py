@@ -22,7 +22,7 @@ from cassini.contracts.workloads import (
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.database import Database
 from cassini.runtime.inbox import Inbox
-from cassini.runtime.log_source import LogLine, PodMetrics
+from cassini.runtime.log_source import LogLine, LogPage, PodMetrics
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health
 from cassini.runtime.settings import PlatformSettings
@@ -53,10 +53,13 @@ class TestClock:
 
 
 class Logs:
-    """A log source that a test fills."""
+    """A log source that a test fills. The first lines of ``dropped`` are not kept any more."""
 
     def __init__(self) -> None:
         self.pods: dict[str, list[str]] = {}
+        self.dropped: dict[str, int] = {}
+        self.read: list[tuple[str, int, int]] = []
+        """What pages were read: pod, first line, lines."""
         self.builds: dict[str, list[LogLine]] = {}
         self.used: dict[str, list[PodMetrics]] = {}
         self.asked: dict[str, float] = {}
@@ -65,6 +68,15 @@ class Logs:
     async def pod_logs(self, pod_name: str, *, previous: bool, lines: int) -> list[LogLine]:
         key = f"{pod_name} previous" if previous else pod_name
         return [LogLine(None, text) for text in self.pods.get(key, [])[-lines:]]
+
+    async def pod_log_page(self, pod_name: str, *, first: int, lines: int) -> LogPage:
+        self.read.append((pod_name, first, lines))
+        log = self.pods.get(pod_name, [])
+        end = len(log)
+        first = max(first + end if first < 0 else first, self.dropped.get(pod_name, 0))
+        wanted = enumerate(log[first : first + lines], first)
+        shown = tuple(LogLine(1_800_000_000.0 + n, text) for n, text in wanted)
+        return LogPage(first, shown, end)
 
     async def build_logs(self, image_id: str, *, lines: int) -> list[LogLine]:
         return self.builds.get(image_id, [])[-lines:]

@@ -5,21 +5,19 @@ nothing is decided by them.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.runtime.errors import Invalid
 from services.api.access import Action, access
-from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.context import ContextDep
-from services.api.resources.models import Workspace
 from services.api.resources.parts.metrics_schemas import MetricsOut, MetricType
+from services.api.resources.parts.mounting import Cluster, Find
 
 _MOST_POINTS, _USUAL_POINTS = 1000, 120
 _USUAL_RANGE = 3600.0
@@ -31,9 +29,6 @@ _RESOLUTIONS = (
 )
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
-
-Find: TypeAlias = Callable[[AsyncSession, Caller, Action, str], Awaitable[Workspace]]
-"""Returns a resource that the caller may do this to, or raises."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def metrics_query(
             description="Seconds between points, or 30s, 5m, 2h, 1d; by default about 100 points.",
         ),
     ] = None,
-    cluster: Annotated[str | None, Query(description="Ignored: there is one cluster.")] = None,  # noqa: ARG001 - in the contract
+    cluster: Cluster = None,  # noqa: ARG001 - in the contract
 ) -> MetricsQuery:
     """Read what a query string asks for.
 

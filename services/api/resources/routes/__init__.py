@@ -7,9 +7,14 @@ from fastapi import APIRouter
 
 from services.api.images.routes import router as images
 from services.api.resources.access import locked_row, visible_workspace
+from services.api.resources.parts.history import history_router
+from services.api.resources.parts.logs import logs_router
 from services.api.resources.parts.metrics import metrics_router
+from services.api.resources.parts.runtime import runtime_router
+from services.api.resources.parts.runtime_schemas import WorkspaceRuntimeSummary
 from services.api.resources.parts.token import token_router
 from services.api.resources.routes.active import router as active
+from services.api.resources.routes.active_resources import router as active_resources
 from services.api.resources.routes.events import router as events
 from services.api.resources.routes.info import router as info
 from services.api.resources.routes.workspaces import router as workspaces
@@ -17,9 +22,13 @@ from services.api.resources.routes.workspaces import router as workspaces
 ROUTERS: tuple[APIRouter, ...] = (
     info,
     workspaces,
+    history_router("workspace", visible_workspace),
+    logs_router("workspace", visible_workspace),
     metrics_router("workspace", visible_workspace),
+    runtime_router("workspace", visible_workspace, WorkspaceRuntimeSummary),
     token_router("workspace", find=visible_workspace, lock=locked_row),
     active,
+    active_resources,
     events,
     images,
 )

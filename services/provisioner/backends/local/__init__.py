@@ -15,6 +15,7 @@ lock before it begins, and no attempt is begun twice.
 Afterwards ``watch.py`` learns the shim's end from the kernel, and reads the steps that the pod
 reports (``report.py``) and asks its port (``probe.py``; ``listening.py`` tells whether it is the
 pod that answers) until it is ready. All that only hints: ``list_pods`` reads the folders again.
+``log_files.py`` reads what the shim keeps of a pod's output.
 
 ``usage.py`` measures what pods use: control groups (``group_usage.py``) and else processes
 (``process_usage.py``) tell processor time and memory, the kernel's connections (``sockets.py``) the

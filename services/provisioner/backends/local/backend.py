@@ -18,6 +18,7 @@ from typing import Literal, ParamSpec, TypeVar
 import structlog
 
 from cassini.runtime.errors import BackendError
+from cassini.runtime.log_source import LogPage
 from services.provisioner.backends.base import BackendDescription, EndReason, Pod, PodUsage
 from services.provisioner.backends.local import layout
 from services.provisioner.backends.local.abilities import find_abilities, without_limits
@@ -29,6 +30,7 @@ from services.provisioner.backends.local.attempt import (
     signal_keeper,
 )
 from services.provisioner.backends.local.limits import NoLimits, find_limits, machine_memory
+from services.provisioner.backends.local.log_files import read_log
 from services.provisioner.backends.local.owners import Owners
 from services.provisioner.backends.local.places import Places, make_memory
 from services.provisioner.backends.local.ports import free_ports
@@ -62,8 +64,8 @@ class LocalBackend:
         trash_days: float = 7,
         isolation: Literal["best", "none"] = "best",
         limits: Literal["best", "none"] = "best",
-        log_bytes: int = 5 * 1024 * 1024,
-        log_files: int = 3,
+        log_bytes: int = 1024 * 1024,
+        log_files: int = 10,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not data.is_absolute() or not _INSTALLATION.fullmatch(installation_id):
@@ -217,7 +219,7 @@ class LocalBackend:
         signal_keeper(attempt.directory)
 
     async def remove(self, name: PodName) -> None:
-        """End a pod that still lives, keep its log, remove the rest of it."""
+        """End a pod that still lives, and remove all of it."""
         async with self._locks[name.workload_id]:
             await self.terminate(name)  # also one that a shim is just about to begin
             attempt = await self._wait_for_end(name)
@@ -253,11 +255,17 @@ class LocalBackend:
         async with self._locks[workload_id]:
             await self._call(self._places.recover_home, workload_id)
 
-    async def read_logs(self, name: PodName, *, previous: bool, lines: int) -> list[str]:
-        """Return the last lines of a pod, or of the attempt before it."""
-        if previous:
-            name = replace(name, attempt=name.attempt - 1)
-        return await self._call(self._places.read_log, name, lines)
+    async def read_logs(
+        self, name: PodName, *, first: int, lines: int, unended: bool = False
+    ) -> LogPage | None:
+        """Return lines of a pod that was not removed."""
+        return await self._call(self._read_logs, name, first, lines, unended)
+
+    def _read_logs(self, name: PodName, first: int, lines: int, unended: bool) -> LogPage | None:
+        folder = self._places.attempt(name)
+        # Asked for first: once it has ended nothing more is written, so the last line is whole.
+        ended = (folder / state.END).exists() or state.holder(os.fspath(folder)) is None
+        return read_log(folder, first=first, lines=lines, unended=unended or ended)
 
     async def measure(self) -> Sequence[PodUsage]:
         """Return what every pod that runs has used; ``usage.py`` says how far that is known."""

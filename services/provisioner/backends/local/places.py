@@ -1,9 +1,9 @@
 """Where the local backend keeps things under the data directory.
 
-``homes/<workload>``, ``workloads/<workload>/<revision>/<rank>-<attempt>/`` (one attempt) with
-``workloads/<workload>/<revision>/venv`` beside (the overlay its attempts share),
-``logs/<workload>/`` (logs of removed pods) and ``trash/``. Whatever is to be erased is renamed
-into the trash first, so that a crash leaves it whole or gone. All calls block: use a thread.
+``homes/<workload>``, ``workloads/<workload>/<revision>/<rank>-<attempt>/`` (one attempt, its log
+included) with ``workloads/<workload>/<revision>/venv`` beside (the overlay its attempts share), and
+``trash/``. Whatever is to be erased is renamed into the trash first, so that a crash leaves it
+whole or gone. All calls block: use a thread.
 """
 
 import os
@@ -20,9 +20,6 @@ from services.provisioner.plan import PodName
 
 _TRAVERSABLE = 0o711
 _PRIVATE = 0o700
-_KEPT_LOGS = 20
-_BLOCK = 65536
-_LONGEST_TAIL = 16 * 1024 * 1024
 _SECONDS_PER_DAY = 86400
 _DISCARDED = re.compile(r"([0-9a-f]{32})-(\d{1,20})")
 _ERASING = "removed-"
@@ -35,7 +32,6 @@ class Places:
         self.data = data
         self.homes = data / "homes"
         self.workloads = data / "workloads"
-        self.logs = data / "logs"
         self.trash = data / "trash"
         self._clock = clock
 
@@ -43,8 +39,7 @@ class Places:
         """Make the folders; what an interrupted removal left is erased."""
         for folder in (self.homes, self.workloads):
             make_folder(folder, _TRAVERSABLE)
-        for folder in (self.logs, self.trash):
-            make_folder(folder, _PRIVATE)
+        make_folder(self.trash, _PRIVATE)
         for entry in self.trash.glob(f"{_ERASING}*"):
             erase(entry)
         for workload in _folders(self.workloads):
@@ -92,12 +87,9 @@ class Places:
                         yield PodName.parse(f"{workload.name}-{revision.name}-{attempt.name}")
 
     def remove_attempt(self, name: PodName) -> None:
-        """Keep the log of a pod, erase the rest; the overlay goes with the last attempt."""
-        attempt, revision = self.attempt(name), self.revision(name)
-        if attempt.exists():
-            self._keep_logs(name)
-            self._dispose(attempt, str(name))
-        self._remove_unused(revision)
+        """Erase what is left of a pod; the overlay goes with the last attempt."""
+        self._dispose(self.attempt(name), str(name))
+        self._remove_unused(self.revision(name))
 
     def discard_home(self, workload_id: str) -> None:
         """Move a home to the trash."""
@@ -117,13 +109,6 @@ class Places:
             if discarded_at < self._clock() - days * _SECONDS_PER_DAY:
                 self._dispose(path, path.name)
 
-    def read_log(self, name: PodName, lines: int) -> list[str]:
-        """Return the last lines of a pod's log, whether the pod is still there or removed."""
-        for path in (self.attempt(name) / state.LOG, self._kept_log(name)):
-            if path.exists():
-                return _tail(path, lines)
-        return []
-
     def _remove_unused(self, revision: Path) -> None:
         """Erase what a revision without attempts has left, and the folder of its workload."""
         if all(folder.name == "venv" for folder in _folders(revision)):
@@ -137,21 +122,6 @@ class Places:
             for path in _folders(self.trash)
             if (match := _DISCARDED.fullmatch(path.name))
         ]
-
-    def _kept_log(self, name: PodName) -> Path:
-        return self.logs / name.workload_id / f"{name}.log"
-
-    def _keep_logs(self, name: PodName) -> None:
-        kept = self._kept_log(name)
-        make_folder(kept.parent, _PRIVATE)
-        for path in self.attempt(name).glob(f"{state.LOG}*"):
-            path.rename(kept.with_name(kept.name + path.name.removeprefix(state.LOG)))
-        newest_first = sorted(
-            kept.parent.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True
-        )
-        for old in newest_first[_KEPT_LOGS:]:
-            for path in kept.parent.glob(f"{old.name}*"):
-                path.unlink(missing_ok=True)
 
     def _dispose(self, path: Path, label: str) -> None:
         doomed = self.trash / f"{_ERASING}{label}-{time.monotonic_ns()}"
@@ -209,24 +179,3 @@ def _folders(path: Path) -> list[Path]:
         return [entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()]
     except FileNotFoundError:
         return []
-
-
-def _tail(newest: Path, lines: int) -> list[str]:
-    """Return the last lines of a log and of the older files it was rotated to."""
-    files = [newest]
-    while (older := newest.with_name(f"{newest.name}.{len(files)}")).exists():
-        files.append(older)
-    data = b""
-    for path in files:
-        with path.open("rb") as file:
-            position = file.seek(0, os.SEEK_END)
-            while position and data.count(b"\n") <= lines and len(data) < _LONGEST_TAIL:
-                size = min(_BLOCK, position)
-                position = file.seek(position - size)
-                data = file.read(size) + data
-        if data.count(b"\n") > lines:
-            break
-    found = data.decode("utf-8", "replace").split("\n")
-    if found[-1] == "":
-        found.pop()
-    return found[-lines:] if lines > 0 else []

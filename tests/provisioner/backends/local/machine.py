@@ -20,6 +20,7 @@ import pytest
 from services.provisioner.backends.base import Pod, PodPhase
 from services.provisioner.backends.local import LocalBackend
 from services.provisioner.backends.local.limits import NoLimits, find_limits
+from services.provisioner.backends.local.log_files import read_log
 from services.provisioner.backends.local.places import Places
 from services.provisioner.backends.local.shim import groups, processes, state
 from services.provisioner.backends.local.start import spawn
@@ -70,6 +71,12 @@ def ran(order):
     """Run a shim to its end; return how the pod ended."""
     os.waitpid(spawn(order, "test"), 0)
     return json.loads((Path(order["directory"]) / state.END).read_text())
+
+
+def printed(attempt: Path) -> str:
+    """Return what a pod has printed until now, without the times."""
+    page = read_log(attempt, first=0, lines=1_000_000, unended=False)
+    return "".join(f"{line.text}\n" for line in page.lines) if page else ""
 
 
 class Machine:
@@ -139,8 +146,7 @@ class Machine:
 
     def log(self, name: PodName) -> str:
         """Return what a pod has printed until now."""
-        path = self.places.attempt(name) / state.LOG
-        return path.read_text() if path.exists() else ""
+        return printed(self.places.attempt(name))
 
     def intent(self, name: PodName) -> dict[str, Any]:
         """Return what was put down before a pod was started."""
@@ -166,8 +172,7 @@ class Machine:
                             return pod
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            logs = await backend.read_logs(name, previous=False, lines=20)
-            pytest.fail(f"not as wanted in time: {seen}; its log: {logs}")
+            pytest.fail(f"not as wanted in time: {seen}; its log: {self.log(name)}")
 
     async def clean(self) -> None:
         for backend in self.backends:

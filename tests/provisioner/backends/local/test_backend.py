@@ -26,7 +26,9 @@ async def test_a_pod_becomes_ready_and_its_output_is_readable(machine, isolated)
     assert [(step.name, step.state) for step in pod.steps] == [("main", "begin")]
     [endpoint] = pod.endpoints
     assert (endpoint.container_port, endpoint.host) == (8888, "127.0.0.1")
-    assert await backend.read_logs(plan.name, previous=False, lines=10) == ["hello"]
+    page = await backend.read_logs(plan.name, first=0, lines=10)
+    assert [line.text for line in page.lines] == ["hello"]
+    assert pod.created_at <= page.lines[0].at
 
 
 async def test_ready_is_found_again_by_the_next_backend_at_once(machine, isolated):
@@ -160,7 +162,7 @@ async def test_unknown_pods_are_gone_already(machine):
     name = PodName("e" * 32, 1, 0, 1)
     await backend.terminate(name)
     await backend.remove(name)
-    assert await backend.read_logs(name, previous=True, lines=5) == []
+    assert await backend.read_logs(name, first=0, lines=5) is None
 
 
 async def test_a_script_may_be_longer_than_one_argument(machine, isolated):

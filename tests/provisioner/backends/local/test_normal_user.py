@@ -37,7 +37,8 @@ async def main(data):
             assert pods[0].phase != "ended", pods
             await asyncio.sleep(0.02)
     print("ready")
-    print("\\n".join(await backend.read_logs(plan.name, previous=False, lines=30)))
+    page = await backend.read_logs(plan.name, first=0, lines=30)
+    print("\\n".join(line.text for line in page.lines))
     await backend.remove(plan.name)
     print(await backend.list_pods())
     await backend.close()

@@ -3,7 +3,8 @@
 
 An attempt's directory holds ``pod.json`` (the intent, written before anything is started),
 ``lock``, ``shim.json`` (who keeps it), ``stop`` (a wish to end, one word: the reason), ``end.json``
-(how it ended), ``log`` and ``inside/`` (what the pod itself may write: its report, its ``/tmp``).
+(how it ended), the files ``log.<line>`` (``log.py``) and ``inside/`` (what the pod itself may
+write: its report, its ``/tmp``).
 
 The lock is a POSIX record lock: it lives exactly as long as the shim, no child inherits it, and
 others can ask who holds it without taking it, so that looking never disturbs a starting shim.
