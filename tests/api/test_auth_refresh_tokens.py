@@ -1,77 +1,21 @@
 """Refresh tokens are used once; a lost answer is forgiven, anything else ends the whole family."""
 
-import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlmodel import col, select
+from sqlmodel import select
 
-from cassini.runtime.errors import CallerError, Forbidden, Unauthenticated
+from cassini.runtime.errors import Forbidden, Unauthenticated
 from services.api.auth.authentication import caller_of_token
 from services.api.auth.models import ApiToken, RefreshToken, User
-from services.api.auth.refresh_tokens import AGAIN_SECONDS, Use, issue, judge, refresh
-from services.api.auth.tokens import digest, mint_token, revoke_token, sign
+from services.api.auth.refresh_tokens import AGAIN_SECONDS, Use, judge, refresh
+from services.api.auth.tokens import revoke_token, sign
+from tests.api.families import FIRST as A
+from tests.api.families import new_family
 
-A, B, C = "first", "second", "third"
+B, C = "second", "third"
 REUSED, GONE, EXPIRED = "refresh_token_reused", "bad_refresh_token", "refresh_token_expired"
-
-
-@dataclass
-class Family:
-    """One API token, and every refresh token that was given for it, by the names of a case."""
-
-    api: object
-    token_id: str
-    texts: dict[str, str] = field(default_factory=dict)
-    access: dict[str, str] = field(default_factory=dict)
-
-    async def use(self, shown, gives):
-        """Show a refresh token; returns None, or the code of the refusal."""
-        try:
-            pair = await refresh(self.api, self.texts[shown])
-        except CallerError as error:
-            return error.code
-        self.texts[gives], self.access[gives] = pair.refresh_text, pair.access_text
-        return None
-
-    async def live(self):
-        """Return the rows that could be used now."""
-        async with self.api.database.read() as session:
-            token = await session.get(ApiToken, self.token_id)
-            rows = await session.exec(
-                select(RefreshToken).where(
-                    col(RefreshToken.token_id) == self.token_id,
-                    col(RefreshToken.used_at).is_(None),
-                    col(RefreshToken.replaced_at).is_(None),
-                )
-            )
-            return [] if token.revoked_at is not None else rows.all()
-
-    async def revoked(self):
-        async with self.api.database.read() as session:
-            return (await session.get(ApiToken, self.token_id)).revoked_at is not None
-
-    async def may_call(self, access_text):
-        """Whether an access text counts."""
-        now = self.api.clock.now()
-        async with self.api.database.read() as session:
-            try:
-                await caller_of_token(session, self.api.keys, access_text, now=now)
-            except Unauthenticated:
-                return False
-        return True
-
-
-async def new_family(api, user_id, **lives):
-    now = api.clock.now()
-    async with api.database.write() as session:
-        row, access = await mint_token(session, api.keys, now=now, user_id=user_id, **lives)
-        await session.flush()
-        _, text = issue(session, api.keys, row, now=now)
-    return Family(api, row.id, {A: text}, {A: access})
 
 
 @pytest.fixture
@@ -259,32 +203,6 @@ async def test_rows_do_not_grow_with_every_refresh(api, family, clock):
     assert len(rows) == 2
 
 
-async def test_refreshes_at_the_same_moment_leave_one_live_token(api, family, open_database):
-    """Each through a database of its own, as in another replica."""
-    replicas = [replace(api, database=open_database()) for _ in range(4)]
-    pairs = await asyncio.gather(*(refresh(each, family.texts[A]) for each in replicas))
-    assert len({pair.refresh_text for pair in pairs}) == 4
-    (live,) = await family.live()
-    counting = [pair for pair in pairs if await family.may_call(pair.access_text)]
-    assert [pair.refresh.id for pair in counting] == [live.id]
-
-
-async def test_a_successor_and_its_predecessor_at_the_same_moment(api, family, open_database):
-    """Whichever comes first, the rule holds: one live token, or none and the family ended."""
-    await family.use(A, B)
-    replicas = [replace(api, database=open_database()) for _ in range(2)]
-    outcomes = await asyncio.gather(
-        refresh(replicas[0], family.texts[B]),
-        refresh(replicas[1], family.texts[A]),
-        return_exceptions=True,
-    )
-    assert await family.revoked()
-    assert sum(isinstance(outcome, Unauthenticated) for outcome in outcomes) == 1
-    for outcome in outcomes:
-        if not isinstance(outcome, Unauthenticated):
-            assert not await family.may_call(outcome.access_text)
-
-
 def row(**given):
     return RefreshToken(text_hash="x", token_id="t", created_at=0.0, **given)
 
@@ -303,71 +221,3 @@ def test_judgement_at_the_edges():
     assert judge(row(), None, now=1e12) is Use.FIRST
     # A clock that was set back forgives no more than a minute.
     assert judge(used, fresh, now=900.0) is Use.AGAIN
-
-
-@dataclass
-class Somebody:
-    """A holder of texts: the rightful client shows its newest, a thief any of them."""
-
-    texts: list[str] = field(default_factory=list)
-    access: list[str] = field(default_factory=list)
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["client", "client, answer lost", "thief", "steal"]),
-        st.sampled_from([0, 1, 30, 59, 60, 61, 5000]),
-        st.integers(min_value=0, max_value=20),
-    ),
-    max_size=12,
-)
-
-
-@given(steps=STEPS)
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-async def test_whatever_the_order_a_theft_ends_when_the_client_refreshes(api, world, clock, steps):
-    """At most one token is live, and the client's next refresh after a theft leaves a thief none.
-
-    Either the family ends, or what the thief was given is void and ends it when it is shown.
-    """
-    family = await new_family(api, world.owner.user_id, expires_in=4000)
-    client, thief = Somebody([family.texts[A]], [family.access[A]]), Somebody()
-    thief_was_served = False
-    for who, seconds, which in steps:
-        clock.advance(seconds)
-        if who == "steal":
-            thief.texts.append(client.texts[-1])
-            continue
-        holder = thief if who == "thief" else client
-        if not holder.texts:
-            continue
-        shown = thief.texts[which % len(thief.texts)] if holder is thief else client.texts[-1]
-        pair = await attempt(api, shown)
-        if pair is not None and who != "client, answer lost":
-            holder.texts.append(pair.refresh_text)
-            holder.access.append(pair.access_text)
-        if who == "thief":
-            thief_was_served = thief_was_served or pair is not None
-        elif thief_was_served:
-            await nothing_is_left_to(thief, family)
-            thief_was_served = False
-        assert len(await family.live()) == int(not await family.revoked())
-
-
-async def attempt(api, text):
-    try:
-        return await refresh(api, text)
-    except Unauthenticated:
-        return None
-
-
-async def nothing_is_left_to(thief, family):
-    """No access text of the thief counts, and no refresh token of the thief's can be used."""
-    for text in thief.access:
-        assert not await family.may_call(text)
-    live = {each.text_hash for each in await family.live()}
-    assert live.isdisjoint(digest(text) for text in thief.texts)

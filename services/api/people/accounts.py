@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import new_id
 from cassini.runtime.database import after_commit
-from cassini.runtime.errors import Conflict, NotFound
+from cassini.runtime.errors import Conflict, Invalid, NotFound
 from services.api.auth.links import make_link
 from services.api.auth.models import Org, OwnerRow, User
 from services.api.auth.names import check_name
@@ -89,6 +89,16 @@ async def create_user(
     notice = ONE_TRUST_DOMAIN if count > 1 else None
     after_commit(session, lambda: audit.info("user created", user=name, by=by))
     return NewUser(user=user, owner_id=owner.id, notice=notice)
+
+
+def refuse_limits(limits_id: str | None) -> None:
+    """Refuse what would be kept and have no effect.
+
+    Raises:
+        Invalid: usage limits are asked for.
+    """
+    if limits_id is not None:
+        raise Invalid("usage limits are not offered yet: leave out limits_id", code="not_offered")
 
 
 async def require_free_name(session: AsyncSession, name: str) -> None:

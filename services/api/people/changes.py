@@ -7,7 +7,7 @@ admins who take each other's rights at the same moment, the second one sees what
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, or_
+from sqlalchemy import delete, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,6 +18,7 @@ from services.api.auth.caller import Caller
 from services.api.auth.models import (
     ApiToken,
     BrowserSession,
+    Org,
     OwnerRow,
     RefreshToken,
     SignInLink,
@@ -25,7 +26,7 @@ from services.api.auth.models import (
 )
 from services.api.auth.names import check_name
 from services.api.context import ApiContext
-from services.api.people.accounts import audit, require_free_name
+from services.api.people.accounts import audit, refuse_limits, require_free_name
 from services.api.people.schemas import UserUpdate
 
 _FOR_ADMINS = {"is_admin", "locked"}
@@ -67,6 +68,8 @@ async def change_user(
     for name, value in changed.items():
         setattr(user, name, value)
     session.add(user)
+    if "is_admin" in changed:
+        await _administer_primary_org(session, user)
     told = {"user": user.username, "by": caller.username, "fields": sorted(changed)}
     after_commit(session, lambda: audit.info("user changed", **told))
     return user
@@ -124,6 +127,16 @@ async def _lock(session: AsyncSession, user_id: str) -> _Locked:
     return _Locked(user, others)
 
 
+async def _administer_primary_org(session: AsyncSession, user: User) -> None:
+    """Let an admin be one of the primary org, too, and nobody who is none any more."""
+    primary = select(col(Org.id)).where(col(Org.is_primary))
+    await session.execute(
+        update(OwnerRow)
+        .where(col(OwnerRow.user_id) == user.id, col(OwnerRow.org_id).in_(primary))
+        .values(org_admin=user.is_admin)
+    )
+
+
 def _keep_an_admin(found: _Locked) -> None:
     if found.user.is_admin and not found.others_can_administer:
         raise Conflict(
@@ -140,8 +153,7 @@ def _values(body: UserUpdate) -> dict[str, Any]:
             for that is not offered.
     """
     sent = body.model_dump(exclude_unset=True)
-    if sent.pop("limits_id", None) is not None:
-        raise Invalid("usage limits are not offered yet: leave out limits_id", code="not_offered")
+    refuse_limits(sent.pop("limits_id", None))
     if sent.pop("is_multiple_ssh_keys", False):
         raise Invalid(
             "SSH keys are not offered yet: leave out is_multiple_ssh_keys", code="not_offered"

@@ -8,14 +8,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.runtime.database import after_commit
-from cassini.runtime.errors import Conflict, Invalid
+from cassini.runtime.errors import Conflict
 from services.api.access import Action, access, missing, require
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.auth.models import Org, OwnerRow, User
 from services.api.context import ContextDep
 from services.api.paging import PageDep, paginate
-from services.api.people.accounts import audit
+from services.api.people.accounts import audit, refuse_limits
 from services.api.people.listing import with_parts
 from services.api.people.owners import OwnerOut, orgs_of, owners_by_id
 from services.api.people.schemas import (
@@ -131,8 +131,7 @@ def _values(caller: Caller, body: OrgUpdate) -> dict[str, Any]:
         Conflict: the org is to be locked.
     """
     sent = body.model_dump(exclude_unset=True)
-    if sent.pop("limits_id", None) is not None:
-        raise Invalid("usage limits are not offered yet: leave out limits_id", code="not_offered")
+    refuse_limits(sent.pop("limits_id", None))
     if sent.pop("locked", False):
         require(caller, Action.ADMIN)
         raise Conflict(

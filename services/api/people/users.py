@@ -13,7 +13,7 @@ from services.api.auth.dependencies import CallerDep
 from services.api.auth.models import OwnerRow, User
 from services.api.context import ContextDep
 from services.api.paging import PageDep, paginate
-from services.api.people.accounts import create_user
+from services.api.people.accounts import create_user, refuse_limits
 from services.api.people.changes import change_user, remove_user, visible_account
 from services.api.people.listing import page_of_owners
 from services.api.people.owners import orgs_of
@@ -59,6 +59,7 @@ async def list_users(
 @router.post("", status_code=201, openapi_extra=access(Action.ADMIN))
 async def post_user(caller: CallerDep, api: ContextDep, body: UserCreate) -> UserCreatedOut:
     """Make a user; sign-in links come from the command line, as no mail is sent."""
+    refuse_limits(body.limits_id)
     async with api.database.write() as session:
         if body.prevent_duplicate_emails:
             same = select(col(User.id)).where(func.lower(User.email) == body.email.lower())
