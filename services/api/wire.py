@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, ClassVar, overload
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_validator
 
 _COLOURS = ("#2f6f8f", "#7a4f9a", "#3d7d4e", "#a1572c", "#8a3b52", "#4a5a8c")
 
@@ -31,6 +31,26 @@ class WireOut(BaseModel):
     """Base of what is answered."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class RecipePart(BaseModel):
+    """Base of a recipe and its parts, in both directions.
+
+    Fields nobody knows are kept aside (``model_extra``), so that they can be named; null stands
+    for what is left out, as the clients send it, except where it has a meaning of its own.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    null_means_something: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        kept = cls.null_means_something
+        return {key: value for key, value in sent.items() if value is not None or key in kept}
 
 
 DateTime = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]

@@ -1,14 +1,18 @@
 """Finding resources as a caller may see them: what is not theirs to see does not exist."""
 
 import re
+from collections.abc import Collection
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from cassini.runtime.errors import NotFound
 from services.api.access import Action, require
 from services.api.auth.caller import Caller
 from services.api.images.models import Image, ImageTag
+from services.api.people.owners import OwnerReference, resolve_owner
 from services.api.resources.models import Workspace
 from services.api.resources.surroundings import Surroundings, around, look_around
 
@@ -51,22 +55,94 @@ async def locked_workspace(
         NotFound: there is none, or the caller may not see it.
         Forbidden: the caller may see it, but not do this.
     """
-    query = (
-        select(Workspace, ImageTag, Image)
-        .join(ImageTag, col(Workspace.image_tag_id) == col(ImageTag.id))
-        .join(Image, col(ImageTag.image_id) == col(Image.id))
-        .where(col(Workspace.id) == _dashless(workspace_id))
-        .with_for_update(of=ImageTag)
-    )
-    found = (await session.exec(query)).one_or_none()
+    found = await _locked_tag(session, col(Workspace.id) == _dashless(workspace_id))
     if found is None:
         raise _no_such()
     row, tag, image = found
     _allowed(row, caller, action)
     row = _allowed(await lock_workspace(session, row.id), caller, action)
+    return row, await _around_locked(session, row, tag, image)
+
+
+async def locked_by_name(
+    session: AsyncSession, caller: Caller, action: Action, *, owner_id: str, name: str
+) -> tuple[Workspace, Surroundings] | None:
+    """Return an owner's workspace of that name like ``locked_workspace``; None: there is none.
+
+    Raises:
+        Forbidden: the caller may see it, but not do this.
+    """
+    found = await _locked_tag(
+        session, *_visible_of(caller, [owner_id]), col(Workspace.name) == name
+    )
+    if found is None:
+        return None
+    before, tag, image = found
+    row = await lock_workspace(session, before.id)
+    if row is None or row.deleted_at is not None or row.name != name:
+        return None  # deleted or renamed while we waited for the lock
+    _allowed(row, caller, action)
+    return row, await _around_locked(session, row, tag, image)
+
+
+async def find_by_name(
+    session: AsyncSession, caller: Caller, *, owner_id: str, name: str
+) -> Workspace:
+    """Return an owner's workspace of that name.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it.
+    """
+    where = _visible_of(caller, [owner_id])
+    query = select(Workspace).where(*where, col(Workspace.name) == name)
+    return _allowed((await session.exec(query)).one_or_none(), caller, Action.VIEW)
+
+
+async def list_query(
+    session: AsyncSession, caller: Caller, owner: OwnerReference | None
+) -> SelectOfScalar[Workspace]:
+    """Select the workspaces of an owner that the caller's token may see; None: the caller's own.
+
+    Raises:
+        Invalid: the reference has no known form.
+        NotFound: no such owner, or not one that the caller may act as.
+    """
+    ids: Collection[str] = caller.owner_ids
+    if owner is not None:
+        ids = [(await resolve_owner(session, caller, owner)).id]
+    return select(Workspace).where(*_visible_of(caller, ids))
+
+
+def _visible_of(caller: Caller, owner_ids: Collection[str]) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = [
+        col(Workspace.deleted_at).is_(None),
+        col(Workspace.owner_id).in_(owner_ids),
+    ]
+    if caller.scope.resources is not None:
+        where.append(col(Workspace.id).in_(caller.scope.resources))
+    return where
+
+
+async def _locked_tag(
+    session: AsyncSession, *where: ColumnElement[bool]
+) -> tuple[Workspace, ImageTag, Image] | None:
+    """Return the one workspace, not locked, with its image version, which is."""
+    query = (
+        select(Workspace, ImageTag, Image)
+        .join(ImageTag, col(Workspace.image_tag_id) == col(ImageTag.id))
+        .join(Image, col(ImageTag.image_id) == col(Image.id))
+        .where(*where)
+        .with_for_update(of=ImageTag)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
+async def _around_locked(
+    session: AsyncSession, row: Workspace, tag: ImageTag, image: Image
+) -> Surroundings:
     if row.image_tag_id != tag.id:  # changed while we waited for the lock
-        return row, await look_around(session, [row])
-    return row, await around(session, [row], {tag.id: (tag, image)})
+        return await look_around(session, [row])
+    return await around(session, [row], {tag.id: (tag, image)})
 
 
 async def lock_workspace(session: AsyncSession, workspace_id: str) -> Workspace | None:

@@ -1,8 +1,9 @@
-"""From what a client sent to the values of a row: what the types alone cannot check.
+"""Making and changing workspaces: one path for ``/api/workspaces`` and for recipes.
 
-Everything is decided here and before anything is written: a field that this platform cannot
-honour is refused with what to do instead, never kept silently (``INACTIVE_SETTINGS`` are the
-exceptions, and every answer lists them).
+What the types and ``columns.py`` cannot check is checked here, in the transaction that writes: that
+the size is offered, that name and subdomain are free. Only what differs from the row is checked
+and written: a row keeps a size that is not offered any more, and what changes nothing needs no
+restart.
 """
 
 from typing import Any
@@ -10,88 +11,77 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.runtime.errors import Conflict, Invalid
-from services.api.auth.caller import Caller
-from services.api.images.models import Image, ImageTag
-from services.api.images.schemas import visible
-from services.api.images.wishes import default_tag
+from cassini.contracts.resources import new_id
+from cassini.runtime.errors import Conflict
+from services.api.context import ApiContext
+from services.api.images.models import ImageTag
+from services.api.people.owners import Owner
+from services.api.resources.backends import offered_sizes
+from services.api.resources.lifecycle import Lifecycle
 from services.api.resources.models import Workspace
-from services.api.resources.schemas import WorkspaceCreate, WorkspaceUpdate
-from services.api.resources.sizes import Sizes
-
-_NOT_COLUMNS = {
-    "owner",
-    "image_uri",
-    "image_tag_id",
-    "image_enforce_trusted",
-    "external_repo_attachments",
-}
-_OTHER_INSTALLERS = ("conda", "apt", "cran", "remotes", "bioconductor")
+from services.api.resources.surroundings import Surroundings, look_around
 
 
-async def choose_image(
-    session: AsyncSession, caller: Caller, body: WorkspaceCreate | WorkspaceUpdate
-) -> ImageTag | None:
-    """Return the image version that is asked for, locked; None where none is.
+async def create(
+    session: AsyncSession, api: ApiContext, *, owner: Owner, tag: ImageTag, values: dict[str, Any]
+) -> Workspace:
+    """Make a workspace of an owner from its columns; it is stopped until it is started.
 
     Raises:
-        Invalid: there is none of that id or name, it is archived, or both were given.
+        Invalid: its size is not offered.
+        Conflict: another workspace has its name or its subdomain.
     """
-    if body.image_tag_id is not None and body.image_uri is not None:
-        raise Invalid("Give image_tag_id or image_uri, not both.", code="two_images")
-    if body.image_tag_id is not None:
-        where = col(ImageTag.id) == body.image_tag_id
-    elif body.image_uri is not None:
-        where = col(ImageTag.image_uri) == body.image_uri
-    else:
-        return None
-    usable = visible(caller).with_only_columns(col(Image.id))
-    query = select(ImageTag).where(where, col(ImageTag.image_id).in_(usable))
-    tag = (await session.exec(query.limit(1).with_for_update())).one_or_none()
-    if tag is None:
-        raise Invalid(
-            "There is no such image version: GET /api/images lists those you may use.",
-            code="unknown_image",
-        )
-    if tag.archived:
-        raise Invalid("That image version is archived: choose another.", code="image_archived")
-    return tag
+    sizes = await offered_sizes(session)
+    row_id, now = new_id(), api.clock.now()
+    size = sizes.get(values["instance_size"] or sizes.default.name)
+    settings = {"subdomain": _subdomain(owner, values["name"], row_id)} | values
+    row = Workspace(
+        id=row_id,
+        owner_id=owner.id,
+        image_tag_id=tag.id,
+        created_at=now,
+        updated_at=now,
+        **settings | {"instance_size": size.name},
+    )
+    await _require_free(session, row)
+    await Lifecycle(api).create(session, row)
+    await session.flush()
+    return row
 
 
-async def image_or_default(
-    session: AsyncSession, caller: Caller, body: WorkspaceCreate
-) -> ImageTag:
-    """Return the image version for a new resource.
+async def change(
+    session: AsyncSession,
+    api: ApiContext,
+    row: Workspace,
+    around: Surroundings,
+    values: dict[str, Any],
+) -> tuple[bool, Surroundings]:
+    """Give a locked workspace these columns; what runs stays as it is until it is started again.
+
+    Returns:
+        Whether anything changed, and what is around the workspace now.
 
     Raises:
-        Invalid: the one asked for cannot be had.
+        Invalid: its new size is not offered.
+        Conflict: another workspace has its new name or subdomain.
     """
-    return await choose_image(session, caller, body) or await default_tag(session)
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if not changed:
+        return False, around
+    if "instance_size" in changed:
+        around.sizes.get(changed["instance_size"])
+    for name, value in changed.items():
+        setattr(row, name, value)
+    row.updated_at = api.clock.now()
+    with session.no_autoflush:
+        await _require_free(session, row)
+        around = await look_around(session, [row])
+    await Lifecycle(api).edited(session, row, around)
+    await session.flush()
+    return True, around
 
 
-def values_of(body: WorkspaceCreate | WorkspaceUpdate, sizes: Sizes) -> dict[str, Any]:
-    """Return the columns that a body sets: for a change only those that were sent.
-
-    Raises:
-        Invalid: something is asked for that this platform does not offer.
-    """
-    is_change = isinstance(body, WorkspaceUpdate)
-    values = body.model_dump(exclude_unset=is_change, exclude=_NOT_COLUMNS)
-    _refuse_what_is_missing(body)
-    if not is_change and not values["instance_size"]:
-        values["instance_size"] = sizes.default.name
-    if "instance_size" in values:
-        sizes.get(values["instance_size"])
-    if "environment_variables" in values:
-        values["environment_variables"] = values["environment_variables"] or {}
-    for file in (values.get("config_files") or {}).values():
-        file["mode"] = file["mode"].zfill(4)
-    if not values.get("subdomain"):
-        values.pop("subdomain", None)
-    return values
-
-
-async def require_free(session: AsyncSession, row: Workspace) -> None:
+async def _require_free(session: AsyncSession, row: Workspace) -> None:
     """Make sure that a row's name and subdomain are its own (indexes decide close races).
 
     Raises:
@@ -112,20 +102,6 @@ async def require_free(session: AsyncSession, row: Workspace) -> None:
         )
 
 
-def _refuse_what_is_missing(body: WorkspaceCreate | WorkspaceUpdate) -> None:
-    if isinstance(body, WorkspaceCreate) and body.ide != "jupyter":
-        raise Invalid("There is no image with RStudio here: use ide=jupyter.", code="unknown_ide")
-    if body.start_dind:
-        raise Invalid("Docker in Docker is not offered here.", code="not_offered")
-    if body.external_repo_attachments:
-        raise Invalid(
-            "Git repositories cannot be attached yet: clone them in start_script.",
-            code="not_offered",
-        )
-    packages = body.extra_packages
-    others = [name for name in _OTHER_INSTALLERS if packages and getattr(packages, name)]
-    if others:
-        raise Invalid(
-            f"extra_packages: {', '.join(others)} cannot be used with this image; use pip.",
-            code="not_offered",
-        )
+def _subdomain(owner: Owner, name: str, row_id: str) -> str:
+    """Return a subdomain that nobody else has: ``w-<owner>-<name>-<part of the id>``."""
+    return f"w-{owner.identity_name[:20]}-{name.lower()[:24]}-{row_id[:12]}"

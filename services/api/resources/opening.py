@@ -33,6 +33,11 @@ async def open_url(session: AsyncSession, api: ApiContext, row: Workspace) -> st
     return f"{row.address}lab?{urlencode({'token': token})}"
 
 
+def page_url(row: Workspace, base_url: str) -> str:
+    """Return JupyterLab's own address while it runs, else the page that opens it once it does."""
+    return row.address or f"{base_url}/workspaces/{row.id}/open"
+
+
 async def workspaces_of(session: AsyncSession, caller: Caller) -> list[WorkspaceLink]:
     """Return the caller's workspaces by name, as the plain page lists them."""
     query = select(Workspace).where(

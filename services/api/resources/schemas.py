@@ -22,6 +22,7 @@ from services.api.resources.checks import (
     WorkingDirectory,
 )
 from services.api.resources.models import Workspace
+from services.api.resources.opening import page_url
 from services.api.resources.surroundings import Surroundings
 from services.api.wire import WireIn, WireOut, timestamp
 
@@ -124,7 +125,7 @@ class WorkspaceOut(WireOut):
             created_at=timestamp(row.created_at),
             updated_at=timestamp(row.updated_at),
             started_at=None if row.started_at is None else timestamp(row.started_at),
-            url=row.address or f"{base_url}/workspaces/{row.id}/open",
+            url=page_url(row, base_url),
         )
 
 

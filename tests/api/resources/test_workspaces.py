@@ -235,6 +235,61 @@ async def test_a_change_touches_only_what_was_sent(admin):
     assert differing <= {"name", "updated_at"}
 
 
+async def test_a_change_to_what_is_there_already_needs_no_restart(world, admin):
+    made = await create(
+        admin,
+        environment_variables={"A": "1"},
+        extra_packages={"pip": "rich"},
+        config_files={"a": {"content": "x"}},
+    )
+    path = f"{PATH}/{made['id']}"
+    await admin.post(f"{path}/start")
+    before = (await admin.get(path)).json()
+
+    same = {
+        "environment_variables": {"A": "1"},
+        "extra_packages": {"pip": "rich"},
+        "config_files": {"a": {"content": "x"}},
+        "image_tag_id": made["image_tag"]["id"],
+    }
+    answer = await admin.patch(path, json=same)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == before
+    assert not before["require_restart"]
+    changed = await admin.patch(path, json={"extra_packages": {"pip": "polars"}})
+    assert changed.json()["require_restart"]
+
+
+@on_sqlite
+async def test_a_size_that_is_not_offered_any_more_may_stay_and_not_come(world, admin):
+    made = await create(admin, instance_size="medium")
+    await create(admin, name="other")
+    await world.backend(cores=1)
+
+    same = {"instance_size": "medium", "description": "x"}
+    assert (await admin.patch(f"{PATH}/{made['id']}", json=same)).status_code == 200
+    assert (
+        await admin.post(PATH, json={"name": "b", "instance_size": "medium"})
+    ).status_code == 400
+
+
+@on_sqlite
+async def test_all_that_is_not_offered_is_refused_at_once(admin):
+    fields = {
+        "ide": "rstudio",
+        "start_dind": True,
+        "extra_packages": {"conda": "numpy", "apt": "curl"},
+        "external_repo_attachments": [{"external_repo_id": "x"}],
+    }
+    answer = await admin.post(PATH, json={"name": "bad"} | fields)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_offered")
+    for field in ("ide", "start_dind", "extra_packages.conda", "extra_packages.apt"):
+        assert f"{field}: " in answer.json()["message"]
+    assert "external_repo_attachments: " in answer.json()["message"]
+
+
 async def test_lists_come_in_pages_that_cover_everything_once(admin):
     names = [f"w{number}" for number in range(5)]
     for name in names:

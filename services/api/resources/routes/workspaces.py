@@ -5,29 +5,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.contracts.resources import new_id
 from services.api.access import Action, access, require
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.context import ApiContext, ContextDep
+from services.api.images.models import ImageTag
+from services.api.images.references import Attachment, find_tag
+from services.api.images.wishes import default_tag
 from services.api.paging import PageDep, paginate
-from services.api.people.owners import (
-    Owner,
-    OwnerQuery,
-    OwnerReference,
-    resolve_owner,
-)
-from services.api.resources.access import locked_workspace, visible_workspace
-from services.api.resources.backends import offered_sizes
-from services.api.resources.editing import (
-    choose_image,
-    image_or_default,
-    require_free,
-    values_of,
-)
+from services.api.people.owners import OwnerQuery, resolve_owner
+from services.api.resources.access import list_query, locked_workspace, visible_workspace
+from services.api.resources.columns import image_of, values_of
+from services.api.resources.editing import change, create
 from services.api.resources.lifecycle import Lifecycle
 from services.api.resources.models import Workspace
 from services.api.resources.opening import open_url
@@ -60,10 +52,7 @@ async def list_workspaces(
 ) -> WorkspaceList:
     """List the workspaces of an owner; the caller's own where none is named."""
     async with api.database.read() as session:
-        query = select(Workspace).where(col(Workspace.deleted_at).is_(None))
-        query = query.where(col(Workspace.owner_id).in_(await _owner_ids(session, caller, owner)))
-        if caller.scope.resources is not None:
-            query = query.where(col(Workspace.id).in_(caller.scope.resources))
+        query = await list_query(session, caller, owner)
         if name:
             query = query.where(col(Workspace.name).contains(name, autoescape=True))
         if status is not None:
@@ -79,23 +68,11 @@ async def create_workspace(
 ) -> WorkspaceOut:
     """Create a workspace; it is stopped until it is started."""
     require(caller, Action.CREATE)
+    values = values_of(body)
     async with api.database.write() as session:
         owner = await resolve_owner(session, caller, body.owner)
-        tag = await image_or_default(session, caller, body)
-        values = values_of(body, await offered_sizes(session))
-        row_id, now = new_id(), api.clock.now()
-        values.setdefault("subdomain", _subdomain(owner, body.name, row_id))
-        row = Workspace(
-            id=row_id,
-            owner_id=owner.id,
-            image_tag_id=tag.id,
-            created_at=now,
-            updated_at=now,
-            **values,
-        )
-        await require_free(session, row)
-        await Lifecycle(api).create(session, row)
-        await session.flush()
+        tag = await _image(session, caller, body, owner_id=owner.id) or await default_tag(session)
+        row = await create(session, api, owner=owner, tag=tag, values=values)
         return await _show(session, api, row)
 
 
@@ -112,19 +89,13 @@ async def change_workspace(
     api: ContextDep, caller: CallerDep, workspace_id: str, body: WorkspaceUpdate
 ) -> WorkspaceOut:
     """Change a workspace; what runs stays as it is until it is started again."""
+    values = values_of(body)
     async with api.database.write() as session:
         row, around = await locked_workspace(session, caller, Action.EDIT, workspace_id)
-        values = values_of(body, around.sizes)
-        if (tag := await choose_image(session, caller, body)) is not None:
+        tag = await _image(session, caller, body, owner_id=row.owner_id, current=row.image_tag_id)
+        if tag is not None:
             values["image_tag_id"] = tag.id
-        for name, value in values.items():
-            setattr(row, name, value)
-        row.updated_at = api.clock.now()
-        with session.no_autoflush:
-            await require_free(session, row)
-            around = await look_around(session, [row])
-        await Lifecycle(api).edited(session, row, around)
-        await session.flush()
+        _, around = await change(session, api, row, around, values)
         return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
 
@@ -212,14 +183,17 @@ async def _show(session: AsyncSession, api: ApiContext, row: Workspace) -> Works
     return (await show_workspaces(session, api, [row]))[0]
 
 
-async def _owner_ids(
-    session: AsyncSession, caller: Caller, reference: OwnerReference | None
-) -> frozenset[str]:
-    if reference is None:
-        return caller.owner_ids
-    return frozenset({(await resolve_owner(session, caller, reference)).id})
-
-
-def _subdomain(owner: Owner, name: str, row_id: str) -> str:
-    """Return a subdomain that nobody else has: ``w-<owner>-<name>-<part of the id>``."""
-    return f"w-{owner.identity_name[:20]}-{name.lower()[:24]}-{row_id[:12]}"
+async def _image(
+    session: AsyncSession,
+    caller: Caller,
+    body: WorkspaceCreate | WorkspaceUpdate,
+    *,
+    owner_id: str,
+    current: str | None = None,
+) -> ImageTag | None:
+    """Return the image version that a body asks for; None where it asks for none."""
+    asked = image_of(body)
+    if asked is None:
+        return None
+    reference, field = asked
+    return await find_tag(session, caller, reference, Attachment(owner_id, field, current))
