@@ -32,6 +32,9 @@ DECISIONS = (
     "services/provisioner/ranks.py",
     "services/provisioner/state.py",
 )
+RECIPES = tuple(
+    f"services/api/resources/{name}.py" for name in ("offers", "recipe_dialects", "unknown_fields")
+)
 PURE = {
     ("cassini/contracts/*.py",): {CONTRACTS, "pydantic"},
     PLANS: {
@@ -49,6 +52,7 @@ PURE = {
         "services.provisioner.ranks",
         "services.provisioner.state",
     },
+    RECIPES: {"cassini.runtime.errors", "pydantic"},
     ("services/builder/recipe.py",): {CONTRACTS},
     ("services/secrets/leases.py",): {CONTRACTS},
 }

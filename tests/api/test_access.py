@@ -24,12 +24,21 @@ REFUSED = {401, 403, 404}
 READER = "reader"
 """A person's token with the scope ``read``."""
 # A target that only a query names, lists (shown to all, each sees their own), and bodies.
-QUERY_TARGETS = {("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}"}
+QUERY_TARGETS = {
+    ("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}",
+    ("GET", "/api/recipes/{recipe_type}/{name}"): "owner_id={owner_id}",
+}
 TARGETS = {"workspace_id", "name", "api_token_id", "user_id"}
 ACCOUNTS = {"api_token_id", "user_id"}
-LISTS = {("GET", "/api/workspaces"), ("GET", "/api/active/resources")}
+LISTS = {("GET", f"/api/{noun}") for noun in ("workspaces", "recipes", "active/resources")}
 SHOWN_TO_ALL = {("GET", "/api/users/{user_id}")}
+RECIPE = {
+    "type": "workspace",
+    "spec": {"name": "made-by-test", "image": "admin/python:1", "instance_type": "micro"},
+}
 BODIES = {
+    ("POST", "/api/recipes"): RECIPE,
+    ("PUT", "/api/recipes"): RECIPE,
     ("POST", "/api/workspaces"): {"name": "made-by-test"},
     ("PATCH", "/api/workspaces/{workspace_id}"): {"description": "x"},
     ("PATCH", "/api/workspaces/{workspace_id}/token"): {"scope": "read"},
@@ -66,6 +75,8 @@ async def targets(world):
         row, _ = await mint_token(session, world.api.keys, now=1.0, user_id=world.owner.user_id)
     return {
         "workspace_id": workspace_id,
+        "owner_id": world.owner.owner_id,
+        "recipe_type": "workspace",
         "name": f"{workspace_id}-1-0-1",
         "api_token_id": row.id,
         "user_id": world.owner.user_id,
@@ -145,6 +156,8 @@ async def test_every_route_answers_as_the_access_table_says(world, app, client, 
             key = (method, route.path)
             fillings = await targets(world)
             header = await header_of(world, role, fillings["workspace_id"])
+            if "recipe_type" in route.path:
+                fillings["name"] = f"w-{fillings['workspace_id'][:8]}"
             url = route.path.format(**fillings)
             if key in QUERY_TARGETS:
                 url += "?" + QUERY_TARGETS[key].format(**fillings)
@@ -159,7 +172,10 @@ async def test_every_route_answers_as_the_access_table_says(world, app, client, 
 def filled(body, fillings):
     if body is None:
         return None
-    return {name: value.format(**fillings) for name, value in body.items()}
+    return {
+        name: value.format(**fillings) if isinstance(value, str) else value
+        for name, value in body.items()
+    }
 
 
 def is_as_expected(response, expected, key):

@@ -8,6 +8,7 @@ returned once, when it is made.
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from typing import Any
 
 import jwt
@@ -110,6 +111,17 @@ async def current_resource_token(session: AsyncSession, resource_id: str) -> Api
     )
     newest = query.order_by(col(ApiToken.created_at).desc(), col(ApiToken.id).desc()).limit(1)
     return (await session.exec(newest)).one_or_none()
+
+
+async def resource_scopes(
+    session: AsyncSession, resource_ids: Collection[str]
+) -> dict[str, str | None]:
+    """Return what the newest token of each resource may do; a resource without one is left out."""
+    query = select(ApiToken.resource_id, ApiToken.scope).where(
+        col(ApiToken.resource_id).in_(resource_ids), col(ApiToken.revoked_at).is_(None)
+    )
+    found = await session.exec(query.order_by(col(ApiToken.created_at), col(ApiToken.id)))
+    return {resource_id: scope for resource_id, scope in found if resource_id is not None}
 
 
 async def revoke_resource_tokens(session: AsyncSession, resource_id: str, *, now: float) -> None:

@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from cassini.contracts.images import ImageStatus
 from cassini.runtime.errors import Invalid
 from services.api.auth.caller import Caller
+from services.api.auth.names import LONGEST_PATH
 from services.api.images.models import Image, ImageTag
 from services.api.images.schemas import visible
 from services.api.people.owners import OwnerReference, named_owner
@@ -229,6 +230,8 @@ async def _conditions(session: AsyncSession, caller: Caller, wanted: _Wanted) ->
 
 async def _owner_id(session: AsyncSession, caller: Caller, reference: OwnerReference) -> str:
     """Return the id of an image's owner, who need not be the caller; empty where there is none."""
+    if isinstance(reference, str) and len(reference) > LONGEST_PATH:
+        return ""
     try:
         owner = await named_owner(session, caller, reference)
     except Invalid:  # no name of an owner: so nobody has images under it

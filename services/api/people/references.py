@@ -4,10 +4,11 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, StringConstraints, TypeAdapter
 
+from services.api.auth.names import LONGEST_PATH
 from services.api.people.owners import OwnerFields
 from services.api.wire import RecipePart
 
-_PATH: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=128)])
+_PATH: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=LONGEST_PATH)])
 
 
 class OwnerPart(RecipePart, OwnerFields):

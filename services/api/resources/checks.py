@@ -6,7 +6,7 @@ surrogates). A model made of these types turns bad input into a 4xx that names t
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -109,10 +109,18 @@ class ExtraPackagesIn(WireIn):
     use_mamba: bool = False
 
 
-def _files(files: dict[str, ConfigFileIn]) -> dict[str, ConfigFileIn]:
+_File = TypeVar("_File", bound=ConfigFileIn)
+
+
+def bounded_files(files: dict[str, _File]) -> dict[str, _File]:
+    """Return files that are few and short enough to travel in one message.
+
+    Raises:
+        ValueError: they are not.
+    """
     _bounded({path: file.content for path, file in files.items()})
     return files
 
 
 HomePath = Annotated[str, StringConstraints(max_length=512), AfterValidator(_relative)]
-ConfigFiles = Annotated[dict[HomePath, ConfigFileIn], AfterValidator(_files)]
+ConfigFiles = Annotated[dict[HomePath, ConfigFileIn], AfterValidator(bounded_files)]

@@ -85,7 +85,7 @@ def token_router(kind: str, *, find: Find, lock: Find) -> APIRouter:
         async with api.database.write() as session:
             row = await lock(session, caller, Action.GRANT, resource_id)
             scope = (await _current(session, row)).scope
-            return await _rotate(session, api, caller, kind, row, scope)
+            return ResourceTokenOut.of(await give_token(session, api, caller, kind, row, scope))
 
     @router.patch("", name=f"change_{kind}_token", openapi_extra=access(Action.GRANT))
     async def change(
@@ -98,7 +98,9 @@ def token_router(kind: str, *, find: Find, lock: Find) -> APIRouter:
         Scope.parse(body.scope)
         async with api.database.write() as session:
             row = await lock(session, caller, Action.GRANT, resource_id)
-            return await _rotate(session, api, caller, kind, row, body.scope)
+            return ResourceTokenOut.of(
+                await give_token(session, api, caller, kind, row, body.scope)
+            )
 
     return router
 
@@ -110,14 +112,15 @@ async def _current(session: AsyncSession, row: HasToken) -> ApiToken:
     return token
 
 
-async def _rotate(
+async def give_token(
     session: AsyncSession,
     api: ApiContext,
     caller: Caller,
     kind: str,
     row: HasToken,
     scope: str | None,
-) -> ResourceTokenOut:
+) -> ApiToken:
+    """Give a locked resource a new token of this scope; the one before ends at once."""
     owner = (await owners_by_id(session, {row.owner_id}))[row.owner_id]
     token = await rotate_token(
         session, api, resource_id=row.id, resource_type=kind, owner=owner, scope=scope
@@ -125,4 +128,4 @@ async def _rotate(
     row.token_generation += 1
     told = {"resource": row.id, "scope": scope, "by": caller.username, "id": token.id}
     after_commit(session, lambda: audit.info("resource token made anew", **told))
-    return ResourceTokenOut.of(token)
+    return token

@@ -10,6 +10,7 @@ from services.api.resources.access import locked_row, visible_workspace
 from services.api.resources.parts.history import history_router
 from services.api.resources.parts.logs import logs_router
 from services.api.resources.parts.metrics import metrics_router
+from services.api.resources.parts.recipe import router as recipe
 from services.api.resources.parts.runtime import runtime_router
 from services.api.resources.parts.runtime_schemas import WorkspaceRuntimeSummary
 from services.api.resources.parts.token import token_router
@@ -17,6 +18,7 @@ from services.api.resources.routes.active import router as active
 from services.api.resources.routes.active_resources import router as active_resources
 from services.api.resources.routes.events import router as events
 from services.api.resources.routes.info import router as info
+from services.api.resources.routes.recipes import router as recipes
 from services.api.resources.routes.workspaces import router as workspaces
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -27,6 +29,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_router("workspace", visible_workspace),
     runtime_router("workspace", visible_workspace, WorkspaceRuntimeSummary),
     token_router("workspace", find=visible_workspace, lock=locked_row),
+    recipe,
+    recipes,
     active,
     active_resources,
     events,
