@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format docs bench lock image-locks migration clean
+.PHONY: help up test check format docs bench lock image-locks client-locks migration clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ image-locks: $(READY) ## Resolve the built-in images' packages again
 	    --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make image-locks" \
 	    --no-config --upgrade --quiet --output-file $${name%.in}.txt; done
+
+client-locks: $(READY) ## Resolve the official clients that the tests use again
+	@cd tests/clients && $(CURDIR)/$(RUN)/uv pip compile requirements.in --universal \
+	  --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make client-locks" \
+	  --no-config --upgrade --quiet --output-file requirements.txt
 
 migration: $(READY) ## Draft a migration: make migration service=api message="what"
 	@$(RUN)/python -m cassini.runtime.migrations.draft $(service) "$(message)"

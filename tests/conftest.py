@@ -12,6 +12,9 @@ from cassini.testing.clock import FakeClock
 from cassini.testing.databases import fresh_schema, postgres_server, sqlite_url
 from cassini.testing.loop_monitor import monitor_loops
 
+pytest_plugins = ("tests.system.fixtures",)
+"""Here, so that all who start a real platform share one data directory and its built image."""
+
 LOOP_LIMIT_SECONDS = 0.5
 """Wide, since a virtual machine's own pauses count: the kernel does not tell them."""
 

@@ -1,4 +1,4 @@
-"""Platforms for whole scenarios: the built-in image is built once in a test run.
+"""Platforms for whole scenarios: the built-in image is built once in a test run (a pytest plugin).
 
 An image cannot be moved, so all tests that start a real JupyterLab share one data directory, and
 with it one worker (``xdist_group("jupyter")``). Each finds nothing there but the image.
