@@ -2,13 +2,10 @@
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from sqlmodel import select
 
 from cassini.contracts.resources import new_id
 from cassini.runtime.errors import Invalid
-from services.api.auth.caller import Caller
-from services.api.auth.models import OwnerRow, User
-from services.api.auth.scopes import ALL
+from services.api.auth.authentication import caller_of_token
 from services.api.images.models import Image, ImageTag
 from services.api.images.references import Attachment, RecipeImage, find_tag
 
@@ -72,22 +69,13 @@ class Shelf:
 
 @pytest.fixture
 async def shelf(world):
-    for name in ("admin", "ada", "bob"):
-        await world.user(name)
     people = {}
-    async with world.ground.database.read() as session:
-        query = select(User, OwnerRow).join(OwnerRow, OwnerRow.user_id == User.id)
-        for user, owner in (await session.exec(query)).all():
-            people[user.username] = Caller(
-                user_id=user.id,
-                username=user.username,
-                is_admin=user.is_admin,
-                owner_ids=frozenset({owner.id}),
-                default_owner_id=owner.id,
-                token_id=None,
-                resource_id=None,
-                scope=ALL,
-                via="token",
+    for name in ("admin", "ada", "bob"):
+        client = await world.user(name)
+        token = client.headers["Authorization"].removeprefix("token ")
+        async with world.ground.database.read() as session:
+            people[name] = await caller_of_token(
+                session, world.service.context.keys, token, now=world.clock.now()
             )
     return Shelf(world, people)
 
@@ -170,6 +158,7 @@ async def test_what_may_not_be_used_is_as_if_it_were_not_there(shelf):
         "nobody/cassini-python",
         "other-org/admin/cassini-python",
         "public.ecr.aws/cloud/python:2025.05.01",
+        f"{'x' * 200}/a:1",
         {"tag_id": "f" * 32},
         {"uri": "nobody/nothing:1"},
         {"uri": "registry/x:1", "owner": "NOT A PATH"},
