@@ -72,6 +72,7 @@ def trouble(original):
         (TimeoutError("no"), 503, "database_away"),
         (PoolTimeout("no"), 503, "database_away"),
         (IntegrityError("INSERT secret", {}, Exception("UNIQUE hunter2")), 409, "conflict"),
+        (IntegrityError("INSERT secret", {}, Exception("FOREIGN KEY hunter2")), 409, "conflict"),
         (DataError("INSERT secret", {}, Exception("out of range hunter2")), 400, "invalid"),
         (ProgrammingError("SELECT secret", {}, Exception("hunter2")), 500, "internal_error"),
         (OSError(errno.EACCES, "secret/path"), 500, "internal_error"),
