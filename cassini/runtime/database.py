@@ -86,14 +86,14 @@ class Database:
 
     def __init__(self, url: str, *, schema: str | None = None) -> None:
         """Connect lazily to ``url`` (``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``)."""
-        self._schema = schema
+        self._schema = None if schema is None else str(schema)  # asyncpg takes no StrEnum
         self._sessions: type[Session] = type("Session", (Session,), {})  # its events are ours alone
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE")
             self._reader = _sqlite_engine(url, connections=_READERS, begin="BEGIN", read_only=True)
         else:
-            self._writer = self._reader = _postgres_engine(url, schema)
+            self._writer = self._reader = _postgres_engine(url, self._schema)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

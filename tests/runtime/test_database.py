@@ -1,9 +1,10 @@
 """The unit of work, on both databases."""
 
 import asyncio
+from enum import StrEnum
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, text, update
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -15,6 +16,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from cassini.runtime.database import Database, after_commit, is_outage, upsert
+from cassini.testing.databases import fresh_schema
 
 METADATA = MetaData()
 LIMITS = Table(
@@ -209,6 +211,15 @@ async def test_a_row_changed_by_two_replicas_keeps_both_changes(reservations, op
 
     async with reservations.read() as session:
         assert (await session.execute(select(LIMITS.c.most))).scalar_one() == 30
+
+
+@pytest.mark.postgres
+async def test_a_schema_may_be_named_by_a_service_s_name(postgres_url):
+    async with fresh_schema(postgres_url) as schema:
+        database = Database(postgres_url, schema=StrEnum("Name", {"SERVICE": schema}).SERVICE)
+        async with database.read() as session:
+            assert (await session.execute(text("SELECT current_schema()"))).scalar_one() == schema
+        await database.close()
 
 
 class Base(SQLModel, registry=registry()):
