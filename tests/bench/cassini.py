@@ -32,10 +32,11 @@ from tests.bench.ground import (
     wait_for,
 )
 from tests.bench.http import expect, first_ok, request
-from tests.bench.memory import Memory, measure
+from tests.bench.memory import Memory, cpu_seconds, measure
 
 FIRST_UP_SECONDS = 1200.0
 _STOP_SECONDS = 60.0
+_SETTLE_STEP, _IDLE_SHARE = 2.0, 0.03
 _STOPPED = "stopped"
 _RUNNING = "running"
 
@@ -95,6 +96,17 @@ class Cassini:
 
         wait_for("Cassini to be ready", ready, FIRST_UP_SECONDS, step=0.02)
         return time.time() - child.began
+
+    def settle(self) -> None:
+        """Wait until it has nothing to do: after a start it says again all that it has seen."""
+        pid = self._up_child().pid
+        used = [cpu_seconds(pid)]
+
+        def idle() -> bool:
+            used.append(cpu_seconds(pid))
+            return used[-1] - used[-2] < _IDLE_SHARE * _SETTLE_STEP
+
+        wait_for("Cassini to come to rest", idle, FIRST_UP_SECONDS, step=_SETTLE_STEP)
 
     def down(self) -> None:
         """Stop it as Ctrl-C does."""

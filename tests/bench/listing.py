@@ -63,6 +63,7 @@ def measure_lists(ground: Ground, cassini: Cassini, hub: Hub | None, rounds: int
     """Read the lists; the platform given is stopped and started again with more in it."""
     lists = Lists()
     cassini.create_workspaces(FIRST)
+    cassini.settle()
     contestants: list[CassiniWorkspaces | HubUsers] = [_admins(cassini)]
     if hub is not None:
         hub.create_users(FIRST)
@@ -79,6 +80,7 @@ def measure_lists(ground: Ground, cassini: Cassini, hub: Hub | None, rounds: int
         other.up()
         other.sign_in()
         other.create_workspaces(FIRST)
+        other.settle()
         _grow(lists, other, "PostgreSQL")
         other.down()
     return lists
@@ -91,6 +93,7 @@ def _grow(lists: Lists, cassini: Cassini, database: str) -> None:
         cassini.down()
         each = fill(cassini.database_url, total)
         cassini.up()
+        cassini.settle()
         same = _walk(_admins(cassini))
         chosen = random.Random(total).sample(range(USERS), _PEOPLE)
         people = [

@@ -1,5 +1,6 @@
-"""Memory of a process and all that descends from it, as the kernel counts it."""
+"""Memory and processor time of a process, as the kernel counts them."""
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +56,9 @@ def _rollup(pid: int) -> dict[str, int]:
         return {}
     fields = (line.split() for line in lines)
     return {field[0].rstrip(":"): int(field[1]) * 1024 for field in fields}
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
