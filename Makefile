@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format docs bench lock image-locks client-locks migration clean
+.PHONY: help up test check format docs api-coverage bench lock image-locks client-locks migration clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ format: $(READY) ## Put the code into form
 docs: $(READY) ## Write the generated pages again
 	@$(RUN)/cassini events > docs/events.md
 	@$(RUN)/cassini settings > docs/settings.md
+	@$(RUN)/cassini openapi > services/api/openapi.json
+
+api-coverage: $(READY) ## Compare our API with the contract: make api-coverage CONTRACT=saturn-api.yaml
+	@test -n "$(CONTRACT)" || { echo "Say where the contract is, an OpenAPI document that is not part"; \
+	  echo "of Cassini: make api-coverage CONTRACT=path/to/saturn-api.yaml"; exit 1; }
+	@$(RUN)/python -m tests.compatibility "$(CONTRACT)"
 
 bench: $(READY) ## Measure start, latency and memory beside JupyterHub, in one run
 	@$(RUN)/python -m tests.bench $(BENCH)

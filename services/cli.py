@@ -118,6 +118,14 @@ def print_settings() -> None:
     sys.stdout.write(settings_page())
 
 
+@app.command("openapi")
+def print_openapi() -> None:
+    """Print services/api/openapi.json."""
+    from services.reference import openapi_file  # noqa: PLC0415 - loads the API
+
+    sys.stdout.write(openapi_file())
+
+
 @app.command("version")
 def print_version() -> None:
     """Print the version."""

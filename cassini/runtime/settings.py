@@ -5,13 +5,14 @@ In falling order: command-line flags, environment variables ``CASSINI_<NAME>``, 
 these classes.
 """
 
+import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cassini.runtime.errors import Invalid
 
@@ -25,6 +26,28 @@ def default_home() -> Path:
         return Path("/var/lib/cassini")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "cassini"
+
+
+class SizeSettings(BaseModel):
+    """An instance size that an admin offers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][-_.A-Za-z0-9]{0,31}$",
+        description="What clients and recipes say: letters, digits, `-`, `_` and `.`",
+    )
+    cores: int = Field(ge=1, le=4096, description="Processor cores")
+    memory: str = Field(
+        pattern=r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$", description="Memory: `512Mi`, `4Gi`, `1Ti`"
+    )
+    display_name: str = Field(
+        default="", max_length=64, description="What people see; default: the name, capitalised"
+    )
+    description: str = Field(default="", max_length=512, description="A sentence for people")
+    price_per_hour: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="What an hour costs, in any currency"
+    )
 
 
 class PlatformSettings(BaseSettings):
@@ -58,6 +81,30 @@ class PlatformSettings(BaseSettings):
         default=None,
         description="postgresql+asyncpg://… instead of the SQLite files in the data directory",
     )
+    sizes: Annotated[tuple[SizeSettings, ...], NoDecode] = Field(
+        default=(),
+        max_length=100,
+        description="The instance sizes on offer, first the one that is given where none is named"
+        " ([more](#sizes)); default: those of a built-in table that fit the machine",
+    )
+
+    @field_validator("sizes", mode="before")
+    @classmethod
+    def _decode(cls, value: Any) -> Any:
+        """Read what the environment variable holds: the sizes as JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"the value is not JSON ({error})") from None
+
+    @model_validator(mode="after")
+    def _each_size_once(self) -> Self:
+        names = [size.name for size in self.sizes]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"sizes: {', '.join(twice)} is there more than once")
+        return self
 
     @property
     def url(self) -> str:
@@ -109,5 +156,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    wrong = (
+        ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"])))
+        for each in error.errors()
+    )
     return "wrong settings: " + "; ".join(wrong)

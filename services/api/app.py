@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cassini import __version__
-from services.api import errors, health
+from services.api import errors, health, published
 from services.api.access import action_of, enforce
 from services.api.context import ApiContext
 from services.api.pages import routes as pages
@@ -24,6 +24,7 @@ from services.api.version import SATURN_VERSION
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    published.router,
     sign_in.router,
     grants.router,
     current.router,
@@ -35,8 +36,8 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(api: ApiContext, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
-    """Return the application.
+def create_app(api: ApiContext | None, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
+    """Return the application; without a context it can be described, and be given one later.
 
     Raises:
         ValueError: a route names no action of the access table.

@@ -63,11 +63,12 @@ class ApiContext:
     """What still belongs to owners of these ids, in words."""
 
 
-def _context(request: Request) -> ApiContext:
+def find_context(request: Request) -> ApiContext:
+    """Return what routes work with (a dependency)."""
     api = request.app.state.api
     if not isinstance(api, ApiContext):
         raise TypeError("the app was made without its context")
     return api
 
 
-ContextDep = Annotated[ApiContext, Depends(_context)]
+ContextDep = Annotated[ApiContext, Depends(find_context)]

@@ -13,6 +13,7 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -117,8 +118,11 @@ class Failures:
 def install(app: FastAPI) -> None:
     """Make an app answer all errors in our form."""
 
-    async def handle(_request: Request, error: Exception) -> Response:
-        return answer(error)
+    async def handle(request: Request, error: Exception) -> Response:
+        response = answer(error)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = _allowed_methods(request)
+        return response
 
     for kind in (CassiniError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
@@ -128,6 +132,18 @@ def install(app: FastAPI) -> None:
 def status_of(error: CassiniError) -> HTTPStatus:
     """Return the status that an error answers with."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return the methods of an address, of all its routes: the router tells those of one.
+
+    The first path that fits is the address's own: ``/workspaces/info`` is no workspace.
+    """
+    path = request.scope["path"]
+    routes = list(iter_route_contexts(request.app.routes))
+    own = next(route.path_format for route in routes if route.path_regex.match(path))
+    same = (route.methods or () for route in routes if route.path_format == own)
+    return ", ".join(sorted({method for methods in same for method in methods}))
 
 
 def _foreseen(error: CassiniError) -> Response:

@@ -88,7 +88,7 @@ async def test_parts_that_contradict_each_other_are_invalid(resolve, world):
         ):
             with pytest.raises(Invalid) as caught:
                 await resolve(person, fields)
-            assert caught.value.code == "bad_owner"
+            assert caught.value.code == "contradiction"
 
 
 async def test_an_admin_may_act_as_any_owner(resolve, world):
@@ -188,8 +188,8 @@ async def test_every_form_is_understood_in_bodies(client, world, forms):
         ({"id": "x"}, 404, "owner_not_found"),
         ({"id": "x" * 37}, 400, "invalid_fields"),
         ({"group_id": "0" * 32}, 404, "owner_not_found"),
-        ({"name": "owner", "id": "0" * 32}, 400, "bad_owner"),
-        ({"user_id": "0" * 32, "group_id": "0" * 32}, 400, "bad_owner"),
+        ({"name": "owner", "id": "0" * 32}, 400, "contradiction"),
+        ({"user_id": "0" * 32, "group_id": "0" * 32}, 400, "contradiction"),
         (5, 400, "invalid_fields"),
         ([], 400, "invalid_fields"),
     ],

@@ -120,7 +120,7 @@ async def test_what_is_out_of_bounds_is_refused(client, world, body):
 async def test_contradictory_identities_are_refused(client, world):
     query = f"identity=owner&user_id={world.other.user_id}"
     response = await client.get(f"/api/tokens?{query}", headers=world.admin.header)
-    assert (response.status_code, response.json()["code"]) == (400, "bad_owner")
+    assert (response.status_code, response.json()["code"]) == (400, "contradiction")
     query = f"identity=owner&user_id={world.owner.user_id}"
     response = await client.get(f"/api/tokens?{query}", headers=world.admin.header)
     assert response.status_code == 200

@@ -6,7 +6,7 @@ from cassini.runtime.settings import SETTINGS_FILE, load_settings
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch, tmp_path):
-    for name in ("PORT", "HOST", "BASE_URL", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_URL"):
+    for name in ("PORT", "HOST", "BASE_URL", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_URL", "SIZES"):
         monkeypatch.delenv(f"CASSINI_{name}", raising=False)
     monkeypatch.setenv("CASSINI_HOME", str(tmp_path))
 
@@ -83,3 +83,66 @@ def test_an_address_that_holds_a_password_is_not_in_the_message():
 def test_the_url_people_use_has_no_slash_at_its_end():
     assert load_settings(port=4).url == "http://localhost:4"
     assert load_settings(base_url="https://c.example/").url == "https://c.example"
+
+
+SIZES = """
+[[sizes]]
+name = "small"
+cores = 1
+memory = "4Gi"
+
+[[sizes]]
+name = "large"
+cores = 8
+memory = "64Gi"
+price_per_hour = 0.8
+"""
+
+
+def test_sizes_are_tables_in_the_file_and_json_in_the_environment(tmp_path, monkeypatch):
+    write(tmp_path, SIZES)
+    small, large = load_settings().sizes
+    assert (small.name, small.cores, small.memory, small.price_per_hour) == (
+        "small",
+        1,
+        "4Gi",
+        None,
+    )
+    assert (large.name, large.price_per_hour) == ("large", 0.8)
+
+    monkeypatch.setenv("CASSINI_SIZES", '[{"name": "other", "cores": 2, "memory": "512Mi"}]')
+    assert [size.name for size in load_settings().sizes] == ["other"]
+    (tmp_path / SETTINGS_FILE).unlink()
+    assert [size.name for size in load_settings().sizes] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ('name = "a"\ncores = 1', r"sizes\.0\.memory: Field required"),
+        ('name = "a"\ncores = 1\nmemory = "4 GB"', r"sizes\.0\.memory: .*Gi"),
+        ('name = "a"\ncores = 1\nmemory = "0Gi"', r"sizes\.0\.memory"),
+        ('name = "a"\ncores = 0\nmemory = "4Gi"', r"sizes\.0\.cores: .*greater"),
+        ('name = "a"\ncores = 1.5\nmemory = "4Gi"', r"sizes\.0\.cores"),
+        ('name = "a b"\ncores = 1\nmemory = "4Gi"', r"sizes\.0\.name"),
+        ('name = "a"\ncores = 1\nmemory = "4Gi"\nprice = 1', r"sizes\.0\.price: Extra"),
+        ('name = "a"\ncores = 1\nmemory = "4Gi"\nprice_per_hour = nan', r"price_per_hour"),
+        ('name = "a"\ncores = 1\nmemory = "4Gi"\nprice_per_hour = -1', r"price_per_hour"),
+    ],
+)
+def test_a_wrong_size_is_named(tmp_path, size, said):
+    write(tmp_path, f"[[sizes]]\n{size}")
+    with pytest.raises(Invalid, match=f"wrong settings: .*{said}"):
+        load_settings()
+
+
+def test_a_size_that_is_there_twice_is_named(tmp_path):
+    write(tmp_path, SIZES.replace("large", "small"))
+    with pytest.raises(Invalid, match="small is there more than once"):
+        load_settings()
+
+
+def test_sizes_in_the_environment_that_are_no_json_are_told(monkeypatch):
+    monkeypatch.setenv("CASSINI_SIZES", "small")
+    with pytest.raises(Invalid, match=r"sizes: .*not JSON"):
+        load_settings()

@@ -9,7 +9,7 @@ that it has, whatever became of it since.
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, StringConstraints, TypeAdapter
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 from sqlalchemy import case, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,6 +29,11 @@ _MOST_SLASHES = 2
 _FORMS = "write <org>/<owner>/<name>:<version>, <owner>/<name>:<version> or <name>:<version>"
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_ImagePath = Annotated[
+    str,
+    Field(json_schema_extra={"minLength": 1, "maxLength": 512, "format": "image-path"}),
+]
+"""Checked by ``_one_form``, once for every form."""
 _TEXT: TypeAdapter[str] = TypeAdapter(_Text)
 
 
@@ -70,7 +75,7 @@ def _one_form(sent: object) -> object:
     raise ValueError(f"{_FORMS}, or an object with tag_id, uri, or name and version")
 
 
-ImageTagReference = ImageTagById | ImageTagByUri | ImageTagByName | str
+ImageTagReference = ImageTagById | ImageTagByUri | ImageTagByName | _ImagePath
 RecipeImage = Annotated[ImageTagReference, BeforeValidator(_one_form)]
 """What a recipe may say in its ``image`` field."""
 

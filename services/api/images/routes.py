@@ -7,7 +7,6 @@ from sqlalchemy import Text, cast
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.contracts.images import ImageStatus
 from cassini.runtime.errors import NotFound
 from cassini.runtime.log_source import LogLine
 from services.api.access import Action, access
@@ -18,12 +17,15 @@ from services.api.images.models import Image, ImageTag
 from services.api.images.schemas import (
     BuildLogLine,
     BuildLogList,
+    BuildStatus,
+    ImageAccess,
     ImageList,
     ImageOut,
     ImageTagList,
     ImageTagOut,
     show_images,
     show_tags,
+    shown_as,
     visible,
     visible_image,
 )
@@ -31,11 +33,13 @@ from services.api.offsets import cut
 from services.api.page_keys import PageAskedDep
 from services.api.paging import PageDep, paginate
 from services.api.people.owners import OwnerQuery, resolve_owner
-from services.api.wire import timestamp
+from services.api.wire import HardwareType, timestamp
 
 router = APIRouter(prefix="/api/images", tags=["images"])
+tags_router = APIRouter(prefix="/api/images/{image_id}/tags", tags=["image_tags"])
 
 _TEXT = Query(max_length=512)
+_CLUSTER = Query(max_length=512, description="Ignored: there is one cluster.")
 _LOG_LINES = 10_000
 
 
@@ -46,9 +50,9 @@ async def list_images(
     page: PageDep,
     owner: OwnerQuery,
     name: Annotated[str | None, _TEXT] = None,
-    access: Annotated[str | None, Query(pattern="^(account|org|owner)$")] = None,
+    access: ImageAccess | None = None,
     supports: Annotated[str | None, _TEXT] = None,
-    hardware_type: Annotated[str | None, Query(pattern="^(CPU|NVIDIA|AMD)$")] = None,
+    hardware_type: HardwareType | None = None,
     is_base: bool | None = None,
 ) -> ImageList:
     """List the images that the caller may use."""
@@ -81,7 +85,7 @@ async def get_image(api: ContextDep, caller: CallerDep, image_id: str) -> ImageO
         return (await show_images(session, [image]))[image.id]
 
 
-@router.get("/{image_id}/tags", openapi_extra=access(Action.KNOW))
+@tags_router.get("", openapi_extra=access(Action.KNOW))
 async def list_tags(
     api: ContextDep,
     caller: CallerDep,
@@ -91,7 +95,7 @@ async def list_tags(
     image_uri: Annotated[str | None, _TEXT] = None,
     is_external: bool | None = None,
     archived: bool | None = None,
-    status: ImageStatus | None = None,
+    status: BuildStatus | None = None,
 ) -> ImageTagList:
     """List the versions of an image."""
     async with api.database.read() as session:
@@ -106,13 +110,13 @@ async def list_tags(
         if archived is not None:
             query = query.where(col(ImageTag.archived) == archived)
         if status is not None:
-            query = query.where(col(ImageTag.status) == status.value)
+            query = query.where(col(ImageTag.status).in_(shown_as(status)))
         found = await paginate(session, query, page, ImageTag)
         shown = await show_tags(session, [tag.id for tag in found.rows])
     return ImageTagList(image_tags=[shown[tag.id] for tag in found.rows], **found.keys())
 
 
-@router.get("/{image_id}/tags/{image_tag_id}", openapi_extra=access(Action.KNOW))
+@tags_router.get("/{image_tag_id}", openapi_extra=access(Action.KNOW))
 async def get_tag(
     api: ContextDep, caller: CallerDep, image_id: str, image_tag_id: str
 ) -> ImageTagOut:
@@ -122,14 +126,15 @@ async def get_tag(
         return (await show_tags(session, [tag.id]))[tag.id]
 
 
-@router.get("/{image_id}/tags/{image_tag_id}/logs", openapi_extra=access(Action.KNOW))
-async def get_build_logs(
+@tags_router.get("/{image_tag_id}/logs", openapi_extra=access(Action.KNOW))
+async def get_logs(
     api: ContextDep,
     caller: CallerDep,
     asked: PageAskedDep,
     image_id: str,
     image_tag_id: str,
     pod_name: Annotated[str | None, _TEXT] = None,
+    cluster: Annotated[str | None, _CLUSTER] = None,  # noqa: ARG001 - in the contract
 ) -> BuildLogList:
     """Return the lines of a version's last build, oldest first."""
     async with api.database.read() as session:

@@ -1,7 +1,7 @@
 """Images and their tags as the contract shows them."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Self
+from typing import Literal, Self
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,9 +13,13 @@ from services.api.auth.caller import Caller
 from services.api.images.models import Image, ImageTag
 from services.api.paging import PageOut
 from services.api.people.owners import Owner, OwnerOut, owners_by_id
-from services.api.wire import WireOut, timestamp
+from services.api.wire import DateTime, HardwareType, WireOut, timestamp
 
-_SHOWN = {ImageStatus.ABSENT.value: ImageStatus.STOPPING.value}
+ImageAccess = Literal["account", "org", "owner"]
+"""Who may use an image: everybody here, its org, or its owner."""
+
+BuildStatus = Literal["pending", "building", "built", "error", "stopping"]
+_SHOWN: dict[str, BuildStatus] = {ImageStatus.ABSENT.value: "stopping"}
 """States that the contract does not know, as the nearest that it does."""
 
 
@@ -26,10 +30,10 @@ class ImageOut(WireOut):
     name: str
     owner: OwnerOut
     description: str
-    created_at: str
-    hardware_type: str
+    created_at: DateTime
+    hardware_type: HardwareType
     supports: list[str]
-    access: str
+    access: ImageAccess
     is_base: bool
     is_gpu: bool
     trusted: bool
@@ -37,54 +41,60 @@ class ImageOut(WireOut):
     @classmethod
     def of(cls, image: Image, owner: Owner) -> Self:
         """Show an image."""
-        return cls(
-            id=image.id,
-            name=image.name,
-            owner=OwnerOut.of(owner),
-            description=image.description,
-            created_at=timestamp(image.created_at),
-            hardware_type=image.hardware_type,
-            supports=image.supports,
-            access=image.access,
-            is_base=image.is_base,
-            is_gpu=image.hardware_type != "CPU",
-            trusted=image.trusted,
-        )
+        computed = {
+            "owner": OwnerOut.of(owner),
+            "created_at": timestamp(image.created_at),
+            "is_gpu": image.hardware_type != "CPU",
+        }
+        stored = image.model_dump(include=set(cls.model_fields) - set(computed))
+        return cls.model_validate(stored | computed)
+
+
+class BuildData(WireOut):
+    """What a version was built from. Cassini builds from pip requirements."""
+
+    base_image: str | None = None
+    environment_yml: str | None = None
+    requirements_txt: str | None
+    cran_packages: str | None = None
+    bioconductor_packages: str | None = None
+    remotes_packages: str | None = None
+    apt_txt: str | None = None
+    post_build: str | None = None
+    use_mamba: bool = False
+    adapt_image: bool = False
+    register_ipython_kernel: bool = False
+    rstudio_version: str | None = None
+    install_r: bool = False
 
 
 class ImageTagOut(WireOut):
     """One version of an image; ``reason`` and ``message`` say why it is not built."""
 
     id: str
-    created_at: str
+    created_at: DateTime
     image: ImageOut
     image_uri: str
     description: str
     version: str
-    build_data: dict[str, Any]
+    build_data: BuildData
     archived: bool
     is_external: bool
-    status: str
+    status: BuildStatus
     reason: str | None
     message: str | None
 
     @classmethod
     def of(cls, tag: ImageTag, image: ImageOut) -> Self:
         """Show a tag of an image."""
-        return cls(
-            id=tag.id,
-            created_at=timestamp(tag.created_at),
-            image=image,
-            image_uri=tag.image_uri,
-            description=tag.description,
-            version=tag.version,
-            build_data={"requirements_txt": tag.requirements or None},
-            archived=tag.archived,
-            is_external=tag.is_external,
-            status=_SHOWN.get(tag.status, tag.status),
-            reason=tag.reason,
-            message=tag.message,
-        )
+        computed = {
+            "created_at": timestamp(tag.created_at),
+            "image": image,
+            "build_data": BuildData(requirements_txt=tag.requirements or None),
+            "status": _SHOWN.get(tag.status, tag.status),
+        }
+        stored = tag.model_dump(include=set(cls.model_fields) - set(computed))
+        return cls.model_validate(stored | computed)
 
 
 class ImageList(PageOut):
@@ -102,7 +112,7 @@ class ImageTagList(PageOut):
 class BuildLogLine(WireOut):
     """One line of a build's log."""
 
-    timestamp: str
+    timestamp: DateTime
     content: str
     pod_name: str
     container_name: str
@@ -112,6 +122,11 @@ class BuildLogList(PageOut):
     """Lines of a build's log, oldest first."""
 
     logs: list[BuildLogLine]
+
+
+def shown_as(status: BuildStatus) -> list[str]:
+    """Return the states of rows that are shown as this one."""
+    return [each.value for each in ImageStatus if _SHOWN.get(each.value, each.value) == status]
 
 
 def visible(caller: Caller) -> SelectOfScalar[Image]:

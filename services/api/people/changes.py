@@ -163,7 +163,9 @@ def _values(body: UserUpdate) -> dict[str, Any]:
     if "active" in sent:
         locked = not sent.pop("active")
         if sent.setdefault("locked", locked) != locked:
-            raise Invalid("active is the contrary of locked: send one of them")
+            raise Invalid(
+                "active is the contrary of locked: send one of them", code="contradiction"
+            )
     if "admin" in sent:
         sent["is_admin"] = sent.pop("admin")
     if sent.get("locked") is False:

@@ -54,7 +54,7 @@ class Owner:
         )
 
 
-_Id = Annotated[str, StringConstraints(max_length=36)]
+OwnerId = Annotated[str, StringConstraints(max_length=36)]
 _Path = Annotated[
     str,
     StringConstraints(max_length=LONGEST_PATH),
@@ -66,10 +66,10 @@ class OwnerFields(WireIn):
     """An owner named by an object: ``{name}``, ``{id}`` or ``{user_id, org_id}``."""
 
     name: _Path | None = None
-    id: _Id | None = None
-    user_id: _Id | None = None
-    group_id: _Id | None = None
-    org_id: _Id | None = None
+    id: OwnerId | None = None
+    user_id: OwnerId | None = None
+    group_id: OwnerId | None = None
+    org_id: OwnerId | None = None
 
 
 OwnerReference = _Path | OwnerFields
@@ -110,10 +110,10 @@ class OwnerOut(WireOut):
 def owner_from_query(
     owner: Annotated[_Path | None, Query(description="Reference owner by path.")] = None,
     owner_name: Annotated[_Path | None, Query(description="Reference owner by name.")] = None,
-    owner_id: Annotated[_Id | None, Query(description="Reference owner by ID.")] = None,
-    user_id: Annotated[_Id | None, Query(description="Reference owner by user ID.")] = None,
-    group_id: Annotated[_Id | None, Query(description="Reference owner by group ID.")] = None,
-    org_id: Annotated[_Id | None, Query(description="Reference owner by org ID.")] = None,
+    owner_id: Annotated[OwnerId | None, Query(description="Reference owner by ID.")] = None,
+    user_id: Annotated[OwnerId | None, Query(description="Reference owner by user ID.")] = None,
+    group_id: Annotated[OwnerId | None, Query(description="Reference owner by group ID.")] = None,
+    org_id: Annotated[OwnerId | None, Query(description="Reference owner by org ID.")] = None,
 ) -> OwnerReference | None:
     """Return the owner that a query string names, if it names one.
 
@@ -121,7 +121,7 @@ def owner_from_query(
         Invalid: ``owner`` and ``owner_name`` are not the same.
     """
     if owner and owner_name and owner != owner_name:
-        raise Invalid("owner and owner_name differ: give one of them", code="bad_owner")
+        raise Invalid("owner and owner_name differ: give one of them", code="contradiction")
     fields = OwnerFields(
         name=owner or owner_name or None,
         id=owner_id or None,
@@ -170,7 +170,7 @@ async def named_owner(
         raise Invalid(
             "the parts of the owner do not name the same one: give its path, its name, its id, or "
             "user_id with org_id",
-            code="bad_owner",
+            code="contradiction",
         )
     return found[0] if found else None
 

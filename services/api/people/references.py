@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, StringConstraints, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from services.api.auth.names import LONGEST_PATH
+from services.api.auth.names import LONGEST_PATH, PATH_PATTERN
 from services.api.people.owners import OwnerFields
 from services.api.wire import RecipePart
 
@@ -14,7 +14,7 @@ _PATH: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_lengt
 class OwnerPart(RecipePart, OwnerFields):
     """An owner named by an object: ``{name}``, ``{id}`` or ``{user_id, org_id}``."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
 
 def _one_form(sent: object) -> object:
@@ -28,5 +28,8 @@ def _one_form(sent: object) -> object:
     raise ValueError("write <org>/<user>, <user>, or an object with name or id")
 
 
-RecipeOwner = Annotated[str | OwnerPart, BeforeValidator(_one_form)]
+_Path = Annotated[
+    str, Field(json_schema_extra={"pattern": PATH_PATTERN, "maxLength": LONGEST_PATH})
+]
+RecipeOwner = Annotated[_Path | OwnerPart, BeforeValidator(_one_form)]
 """What a recipe may say in an ``owner`` field."""

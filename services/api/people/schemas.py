@@ -10,7 +10,11 @@ from services.api.paging import PageOut
 from services.api.people.owners import Owner, OwnerOut
 from services.api.wire import DateTime, Url, WireChange, WireIn, WireOut, avatar, timestamp
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
+# Spaces and control characters by number: what \s means differs from one library to the other.
+_NO_SPACE = r"\x00-\x20\x7f-\xa0"
+Email = Annotated[
+    str, StringConstraints(pattern=rf"^[^@{_NO_SPACE}]{{1,64}}@[^@{_NO_SPACE}]{{1,255}}$")
+]
 _Username = Annotated[
     str,
     StringConstraints(max_length=LONGEST_NAME),
@@ -18,9 +22,10 @@ _Username = Annotated[
 ]
 _FullName = Annotated[str, StringConstraints(max_length=255)]
 _Id = Annotated[str, StringConstraints(max_length=36)]
-_WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]{1,2000}$")]
+_WebAddress = Annotated[str, StringConstraints(pattern=rf"^https?://[^{_NO_SPACE}]{{1,2000}}$")]
 _Logo = Annotated[
-    str, StringConstraints(pattern=r"^(|(https?://|data:image/)[^\s]+)$", max_length=32_768)
+    str,
+    StringConstraints(pattern=rf"^((https?://|data:image/)[^{_NO_SPACE}]+)?$", max_length=32_768),
 ]
 
 

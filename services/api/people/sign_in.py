@@ -47,7 +47,12 @@ class PasswordChange(WireIn):
     current_password: _Password | None = None
 
 
-@router.post("/login", status_code=204, openapi_extra=access(Action.OPEN))
+@router.post(
+    "/login",
+    status_code=204,
+    operation_id="authorization_login",
+    openapi_extra=access(Action.OPEN),
+)
 async def post_login(request: Request, api: ContextDep, body: Login) -> Response:
     """Create a new browser session."""
     address = address_of(request)
@@ -57,7 +62,12 @@ async def post_login(request: Request, api: ContextDep, body: Login) -> Response
     return response
 
 
-@router.get("/logout", status_code=302, openapi_extra=access(Action.OPEN))
+@router.get(
+    "/logout",
+    status_code=302,
+    operation_id="authorization_logout",
+    openapi_extra=access(Action.OPEN),
+)
 async def get_logout(request: Request, api: ContextDep) -> Response:
     """End the current browser session.
 

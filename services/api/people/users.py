@@ -113,7 +113,11 @@ async def delete_user(caller: CallerDep, api: ContextDep, user_id: str) -> None:
         await remove_user(session, api, caller, user_id)
 
 
-@router.get("/{user_id}/owners", openapi_extra=access(Action.ACCOUNT))
+@router.get(
+    "/{user_id}/owners",
+    operation_id="users_listOwners",
+    openapi_extra=access(Action.ACCOUNT),
+)
 async def list_user_owners(
     caller: CallerDep, api: ContextDep, page: PageDep, user_id: str
 ) -> OwnerDetailedList:

@@ -11,6 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from cassini.runtime.errors import NotFound
 from services.api.access import Action, require
 from services.api.auth.caller import Caller
+from services.api.context import ApiContext
 from services.api.images.models import Image, ImageTag
 from services.api.people.owners import OwnerReference, resolve_owner
 from services.api.resources.models import Workspace
@@ -44,7 +45,7 @@ async def locked_row(
 
 
 async def locked_workspace(
-    session: AsyncSession, caller: Caller, action: Action, workspace_id: str
+    session: AsyncSession, api: ApiContext, caller: Caller, action: Action, workspace_id: str
 ) -> tuple[Workspace, Surroundings]:
     """Return a workspace that the caller may do this to, locked for a change, and what is around.
 
@@ -61,11 +62,17 @@ async def locked_workspace(
     row, tag, image = found
     _allowed(row, caller, action)
     row = _allowed(await lock_workspace(session, row.id), caller, action)
-    return row, await _around_locked(session, row, tag, image)
+    return row, await _around_locked(session, api, row, tag, image)
 
 
 async def locked_by_name(
-    session: AsyncSession, caller: Caller, action: Action, *, owner_id: str, name: str
+    session: AsyncSession,
+    api: ApiContext,
+    caller: Caller,
+    action: Action,
+    *,
+    owner_id: str,
+    name: str,
 ) -> tuple[Workspace, Surroundings] | None:
     """Return an owner's workspace of that name like ``locked_workspace``; None: there is none.
 
@@ -82,7 +89,7 @@ async def locked_by_name(
     if row is None or row.deleted_at is not None or row.name != name:
         return None  # deleted or renamed while we waited for the lock
     _allowed(row, caller, action)
-    return row, await _around_locked(session, row, tag, image)
+    return row, await _around_locked(session, api, row, tag, image)
 
 
 async def find_by_name(
@@ -138,11 +145,11 @@ async def _locked_tag(
 
 
 async def _around_locked(
-    session: AsyncSession, row: Workspace, tag: ImageTag, image: Image
+    session: AsyncSession, api: ApiContext, row: Workspace, tag: ImageTag, image: Image
 ) -> Surroundings:
     if row.image_tag_id != tag.id:  # changed while we waited for the lock
-        return await look_around(session, [row])
-    return await around(session, [row], {tag.id: (tag, image)})
+        return await look_around(session, api, [row])
+    return await around(session, api, [row], {tag.id: (tag, image)})
 
 
 async def lock_workspace(session: AsyncSession, workspace_id: str) -> Workspace | None:

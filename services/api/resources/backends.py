@@ -4,6 +4,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.workloads import BackendObservedV1
+from services.api.context import ApiContext
 from services.api.resources.models import Backend
 from services.api.resources.sizes import Capacity, Sizes
 
@@ -22,12 +23,13 @@ async def keep_backend(session: AsyncSession, fact: BackendObservedV1) -> None:
     await session.merge(new)
 
 
-async def offered_sizes(session: AsyncSession) -> Sizes:
-    """Return the sizes that the backend seen last can hold."""
+async def offered_sizes(session: AsyncSession, api: ApiContext) -> Sizes:
+    """Return the sizes on offer: what is configured, on the backend seen last."""
     row = await _newest(session)
-    if row is None:
-        return Sizes(None)
-    return Sizes(Capacity(cores=row.cores, memory_bytes=row.memory_bytes, cloud=row.kind))
+    seen = None
+    if row is not None:
+        seen = Capacity(cores=row.cores, memory_bytes=row.memory_bytes, cloud=row.kind)
+    return Sizes(seen, api.settings.sizes)
 
 
 async def why_nothing_can_start(session: AsyncSession) -> str | None:

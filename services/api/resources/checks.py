@@ -2,11 +2,13 @@
 
 Every text and map is bounded, since all of it travels in one message; NUL bytes and lone
 surrogates are refused because no database and no file system takes them (pydantic refuses the
-surrogates). A model made of these types turns bad input into a 4xx that names the field.
+surrogates). A model made of these types turns bad input into a 4xx that names the field. What
+pydantic does not tell the description by itself stands in ``json_schema_extra``; a ``format``
+names a rule that no pattern can say.
 """
 
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -18,7 +20,12 @@ RESERVED_VARIABLES = frozenset({"SATURN_TOKEN", "SATURN_BASE_URL", "JUPYTER_TOKE
 
 _MAX_ENTRIES = 200
 _MAX_MAP_CHARACTERS = 262_144
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_VARIABLE_PATTERN = "^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+_VARIABLE = re.compile(_VARIABLE_PATTERN, re.ASCII)
+_VARIABLE_NAMES: dict[str, Any] = {
+    "pattern": _VARIABLE_PATTERN,
+    "not": {"enum": sorted(RESERVED_VARIABLES)},
+}
 
 
 def _no_nul(text: str) -> str:
@@ -76,16 +83,36 @@ Name = Annotated[
     Field(description="Letters, digits and hyphens, at most 64, no hyphen first or last."),
 ]
 Description = Annotated[Text, StringConstraints(max_length=2048)]
-Tags = Annotated[dict[Text, Text], AfterValidator(_bounded)]
-EnvironmentVariables = Annotated[dict[Text, Text], AfterValidator(_variables)]
+Tags = Annotated[
+    dict[Text, Text],
+    AfterValidator(_bounded),
+    Field(json_schema_extra={"maxProperties": _MAX_ENTRIES}),
+]
+EnvironmentVariables = Annotated[
+    dict[Text, Text],
+    AfterValidator(_variables),
+    Field(json_schema_extra={"maxProperties": _MAX_ENTRIES, "propertyNames": _VARIABLE_NAMES}),
+]
 Script = Annotated[Text, StringConstraints(max_length=262_144)]
 Packages = Annotated[Text, StringConstraints(max_length=65_536)]
-WorkingDirectory = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_in_home)]
+NoPackages = Annotated[Packages, Field(json_schema_extra={"maxLength": 0})]
+"""Packages of an installer that is not there: refused in words that say what to do instead."""
+WorkingDirectory = Annotated[
+    str,
+    StringConstraints(max_length=1024),
+    AfterValidator(_in_home),
+    Field(json_schema_extra={"format": "path-in-home"}),
+]
 DiskSpace = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MGT]i?$")]
-Subdomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$")]
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+Subdomain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$")]
+SubdomainOrNone = Annotated[str, StringConstraints(pattern=rf"^({_LABEL})?$")]
 ShortText = Annotated[Text, StringConstraints(max_length=512)]
 AutoShutoff = Literal["1 hour", "6 hours", "24 hours", "3 days", "7 days", "Never"]
 Ide = Literal["jupyter", "rstudio"]
+InstanceSize = Annotated[ShortText, Field(json_schema_extra={"format": "instance-size"})]
+ImageUri = Annotated[ShortText, Field(min_length=1, json_schema_extra={"format": "image-uri"})]
+ImageTagId = Annotated[ShortText, Field(min_length=1, json_schema_extra={"format": "image-tag-id"})]
 
 
 class ConfigFileIn(WireIn):
@@ -96,16 +123,16 @@ class ConfigFileIn(WireIn):
 
 
 class ExtraPackagesIn(WireIn):
-    """Packages to install at every start."""
+    """Packages to install at every start; with the images that are there, by pip only."""
 
     pip: Packages | None = None
     as_requirements_txt: bool = False
-    conda: Packages | None = None
+    conda: NoPackages | None = None
     as_environment_yml: bool = False
-    apt: Packages | None = None
-    cran: Packages | None = None
-    remotes: Packages | None = None
-    bioconductor: Packages | None = None
+    apt: NoPackages | None = None
+    cran: NoPackages | None = None
+    remotes: NoPackages | None = None
+    bioconductor: NoPackages | None = None
     use_mamba: bool = False
 
 
@@ -122,5 +149,14 @@ def bounded_files(files: dict[str, _File]) -> dict[str, _File]:
     return files
 
 
-HomePath = Annotated[str, StringConstraints(max_length=512), AfterValidator(_relative)]
-ConfigFiles = Annotated[dict[HomePath, ConfigFileIn], AfterValidator(bounded_files)]
+HomePath = Annotated[
+    str,
+    StringConstraints(max_length=512),
+    AfterValidator(_relative),
+    Field(json_schema_extra={"format": "path-below-home"}),
+]
+ConfigFiles = Annotated[
+    dict[HomePath, ConfigFileIn],
+    AfterValidator(bounded_files),
+    Field(json_schema_extra={"maxProperties": _MAX_ENTRIES}),
+]

@@ -31,10 +31,10 @@ async def create(
         Invalid: its size is not offered.
         Conflict: another workspace has its name or its subdomain.
     """
-    sizes = await offered_sizes(session)
+    sizes = await offered_sizes(session, api)
     row_id, now = new_id(), api.clock.now()
     size = sizes.get(values["instance_size"] or sizes.default.name)
-    settings = {"subdomain": _subdomain(owner, values["name"], row_id)} | values
+    settings = {"subdomain": default_subdomain(owner, values["name"], row_id)} | values
     row = Workspace(
         id=row_id,
         owner_id=owner.id,
@@ -75,7 +75,7 @@ async def change(
     row.updated_at = api.clock.now()
     with session.no_autoflush:
         await _require_free(session, row)
-        around = await look_around(session, [row])
+        around = await look_around(session, api, [row])
     await Lifecycle(api).edited(session, row, around)
     await session.flush()
     return True, around
@@ -102,6 +102,6 @@ async def _require_free(session: AsyncSession, row: Workspace) -> None:
         )
 
 
-def _subdomain(owner: Owner, name: str, row_id: str) -> str:
+def default_subdomain(owner: Owner, name: str, row_id: str) -> str:
     """Return a subdomain that nobody else has: ``w-<owner>-<name>-<part of the id>``."""
     return f"w-{owner.identity_name[:20]}-{name.lower()[:24]}-{row_id[:12]}"

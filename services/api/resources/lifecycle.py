@@ -120,7 +120,7 @@ class Lifecycle:
             col(Workspace.held), col(Workspace.image_tag_id) == tag.id
         )
         rows = (await session.exec(waiting.with_for_update())).all()
-        around = await look_around(session, rows)
+        around = await look_around(session, self._api, rows)
         for row in rows:
             if tag.status != ImageStatus.BUILT or not tag.reference:
                 show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))

@@ -19,7 +19,8 @@ IDE_PORT = 8888
 
 _KIND = "workspace"
 _OTHER_KINDS = frozenset({"deployment", "job", "image"})
-_VERSION = re.compile(r"20\d\d\.\d\d\.\d\d", re.ASCII)
+VERSION_PATTERN = r"^20[0-9]{2}\.[0-9]{2}\.[0-9]{2}$"
+_VERSION = re.compile(VERSION_PATTERN)
 _SHOWN = 60
 
 _SERVER = "jupyter_server"

@@ -7,10 +7,17 @@ empty.
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cassini.runtime.errors import Invalid
-from services.api.auth.scopes import LONGEST_SCOPE, Scope
+from services.api.auth.scopes import LONGEST_SCOPE, SCOPE_PATTERN, Scope
 from services.api.images.references import RecipeImage
 from services.api.paging import PageOut
 from services.api.people.references import RecipeOwner
@@ -27,12 +34,12 @@ from services.api.resources.checks import (
     Packages,
     Script,
     ShortText,
-    Subdomain,
+    SubdomainOrNone,
     Tags,
     WorkingDirectory,
     bounded_files,
 )
-from services.api.resources.recipe_dialects import SCHEMA_VERSION, current
+from services.api.resources.recipe_dialects import SCHEMA_VERSION, VERSION_PATTERN, current
 from services.api.wire import RecipePart, WireOut
 
 OWN_SCOPE = "workspace:self"
@@ -65,8 +72,16 @@ def scope_of_recipe(text: str | None, resource_id: str) -> str | None:
     return " ".join(own if word == OWN_SCOPE else word for word in text.split(" "))
 
 
-TokenScope = Annotated[str, StringConstraints(max_length=LONGEST_SCOPE), AfterValidator(_scope)]
-Parts = list[dict[str, Any]]
+_SCOPE_PATTERN = SCOPE_PATTERN.replace("read|", f"read|{OWN_SCOPE}|")
+TokenScope = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_SCOPE),
+    AfterValidator(_scope),
+    Field(json_schema_extra={"pattern": _SCOPE_PATTERN}),
+]
+Parts = Annotated[list[dict[str, Any]], Field(json_schema_extra={"maxItems": 0})]
+Part = Annotated[dict[str, Any], Field(json_schema_extra={"maxProperties": 0})]
+"""What is not offered: refused in words where there is something (``offers.py``)."""
 
 
 class PipPackages(RecipePart):
@@ -117,7 +132,7 @@ class WorkspaceRouteRecipe(RecipePart):
     """A port that is opened under a name."""
 
     container_port: Annotated[int, Field(ge=1024, le=65535)]
-    subdomain: Literal[""] | Subdomain = ""
+    subdomain: SubdomainOrNone = ""
     visibility: Literal["org", "owner"] = "owner"
 
 
@@ -140,7 +155,7 @@ class WorkspaceSpec(RecipePart):
     ) = None
     start_script: Script | None = None
     token_scope: TokenScope | None = OWN_SCOPE
-    dask_cluster: dict[str, Any] | None = None
+    dask_cluster: Part | None = None
     git_repositories: Parts = Field(default_factory=list)
     secrets: Parts = Field(default_factory=list)
     shared_folders: Parts = Field(default_factory=list)
@@ -164,12 +179,19 @@ class RouteState(WireOut):
     url: str
 
 
+_ACTION: dict[str, Any] = {"type": "string", "enum": ["created", "updated", "unchanged"]}
+
+
 class ResourceState(WireOut):
     """What a resource is at the moment."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     id: str
-    action: Literal["created", "updated", "unchanged"] | None = None
-    """What applying the recipe did to its settings."""
+    action: Annotated[
+        Literal["created", "updated", "unchanged"] | None, WithJsonSchema(_ACTION)
+    ] = None
+    """What applying the recipe did to its settings; left out of other answers."""
     status: str
     url: str | None = None
     ssh_url: str | None = None
@@ -177,10 +199,13 @@ class ResourceState(WireOut):
     routes: list[RouteState]
 
 
+SchemaVersion = Annotated[str, Field(json_schema_extra={"pattern": VERSION_PATTERN})]
+
+
 class WorkspaceRecipe(RecipePart):
     """The recipe of a workspace. ``state`` is answered; what a client sends there is ignored."""
 
-    schema_version: str = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     type: Literal["workspace"]
     spec: WorkspaceSpec
     state: ResourceState | None = None

@@ -7,6 +7,7 @@ from functools import cached_property
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.api.context import ApiContext
 from services.api.images.models import Image, ImageTag
 from services.api.images.schemas import ImageOut, ImageTagOut
 from services.api.people.owners import Owner, OwnerOut, owners_by_id
@@ -37,19 +38,23 @@ class Surroundings:
         }
 
 
-async def look_around(session: AsyncSession, rows: Collection[Workspace]) -> Surroundings:
+async def look_around(
+    session: AsyncSession, api: ApiContext, rows: Collection[Workspace]
+) -> Surroundings:
     """Read what rows refer to, in one query a kind."""
     query = select(ImageTag, Image).join(Image, col(ImageTag.image_id) == col(Image.id))
     query = query.where(col(ImageTag.id).in_({row.image_tag_id for row in rows}))
     tags = {tag.id: (tag, image) for tag, image in (await session.exec(query)).all()}
-    return await around(session, rows, tags)
+    return await around(session, api, rows, tags)
 
 
 async def around(
     session: AsyncSession,
+    api: ApiContext,
     rows: Collection[Workspace],
     tags: Mapping[str, tuple[ImageTag, Image]],
 ) -> Surroundings:
     """Read the rest, where the image versions are read already."""
     ids = {row.owner_id for row in rows} | {image.owner_id for _, image in tags.values()}
-    return Surroundings(tags, await owners_by_id(session, ids), await offered_sizes(session))
+    owners = await owners_by_id(session, ids)
+    return Surroundings(tags, owners, await offered_sizes(session, api))

@@ -1,4 +1,8 @@
+from dataclasses import replace
+
 import pytest
+
+from cassini.runtime.settings import SizeSettings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -42,6 +46,42 @@ async def test_sizes_follow_the_backend(world, admin):
     sizes = (await admin.get("/api/info/servers")).json()["sizes"]
 
     assert sizes["micro"]["memory"] == "512Mi"
+
+
+@pytest.fixture
+def configured(world, app):
+    """Two sizes in the settings, of which one is too large."""
+    sizes = (
+        SizeSettings(name="huge", cores=64, memory="1Ti", price_per_hour=9),
+        SizeSettings(name="tiny", cores=1, memory="512Mi", description="Small"),
+    )
+    context = world.service.context
+    settings = context.settings.model_copy(update={"sizes": sizes})
+    app.state.api = replace(context, settings=settings)
+
+
+async def test_configured_sizes_are_shown_and_the_first_that_fits_is_given(configured, admin):
+    options = (await admin.get("/api/info/servers")).json()["sizes"]
+    info = (await admin.get("/api/workspaces/info")).json()
+    made = (await admin.post("/api/workspaces", json={"name": "a"})).json()
+
+    assert list(options) == ["huge", "tiny"]
+    assert (options["huge"]["disabled"], options["huge"]["price_per_hour"]) == (True, 9)
+    assert options["huge"]["disabled_message"].startswith("Huge is larger than this machine")
+    tiny = options["tiny"]
+    assert (tiny["disabled"], tiny["disabled_message"], tiny["description"]) == (False, "", "Small")
+    assert info["default_sizes"]["CPU"] == tiny
+    assert (made["instance_size"], made["size_display"]) == ("tiny", tiny["display"])
+
+
+async def test_a_disabled_size_is_refused_with_its_message(configured, admin):
+    options = (await admin.get("/api/info/servers")).json()["sizes"]
+    body = {"name": "a", "instance_size": "huge"}
+    refused = await admin.post("/api/workspaces", json=body)
+
+    assert refused.status_code == 400
+    expected = {"code": "size_disabled", "message": options["huge"]["disabled_message"]}
+    assert refused.json() == expected
 
 
 async def test_the_api_is_ready_when_a_workspace_could_be_started(world):

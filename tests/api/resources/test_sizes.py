@@ -1,6 +1,7 @@
 import pytest
 
 from cassini.runtime.errors import Invalid
+from cassini.runtime.settings import SizeSettings
 from services.api.resources.sizes import GIB, Capacity, Size, Sizes
 
 
@@ -48,3 +49,49 @@ def test_a_size_that_no_longer_fits_is_still_shown_in_full():
 
     assert sizes.display("xlarge") == "Xlarge - 4 cores - 32 GB RAM"
     assert sizes.display("of another place") == "of another place"
+
+
+CONFIGURED = (
+    SizeSettings(name="huge", cores=64, memory="1Ti"),
+    SizeSettings(name="mid", cores=2, memory="3Gi", display_name="Middle", price_per_hour=0.5),
+    SizeSettings(name="tiny", cores=1, memory="512Mi", description="For looking around"),
+)
+
+
+def test_configured_sizes_are_offered_as_they_are_set_and_no_others():
+    sizes = Sizes(Capacity(2, 4 * GIB, "local"), CONFIGURED)
+
+    assert [size.name for size in sizes.all] == ["huge", "mid", "tiny"]
+    size = sizes.get("mid")
+    assert (size.cores, size.memory, size.cloud, size.price_per_hour) == (2, "3Gi", "local", 0.5)
+    assert size.display == "Middle - 2 cores - 3 GB RAM"
+    assert sizes.get("tiny").display == "Tiny - 1 core - 0.5 GB RAM"
+
+
+def test_a_configured_size_that_does_not_fit_is_shown_and_cannot_be_chosen():
+    sizes = Sizes(Capacity(2, 4 * GIB, "local"), CONFIGURED)
+
+    message = sizes.all[0].disabled_message
+    assert message == "Huge is larger than this machine, which has 2 cores - 4 GB RAM in all."
+    with pytest.raises(Invalid, match="Huge is larger") as raised:
+        sizes.get("huge")
+    assert raised.value.code == "size_disabled"
+    with pytest.raises(Invalid, match=r"Choose one of: mid, tiny\."):
+        sizes.get("micro")
+
+
+def test_the_first_configured_size_that_fits_is_the_default():
+    assert Sizes(Capacity(2, 4 * GIB, "local"), CONFIGURED).default.name == "mid"
+    assert Sizes(Capacity(1, GIB, "local"), CONFIGURED).default.name == "tiny"
+
+
+def test_where_nothing_configured_fits_that_is_said():
+    sizes = Sizes(Capacity(1, GIB // 4, "local"), CONFIGURED)
+
+    assert sizes.default.name == "huge"
+    with pytest.raises(Invalid, match="none fits this machine"):
+        sizes.get("micro")
+
+
+def test_before_the_backend_is_seen_all_that_is_configured_is_offered():
+    assert Sizes(None, CONFIGURED).default.name == "huge"

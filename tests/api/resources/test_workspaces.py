@@ -290,6 +290,31 @@ async def test_all_that_is_not_offered_is_refused_at_once(admin):
     assert "external_repo_attachments: " in answer.json()["message"]
 
 
+async def test_null_means_the_default_for_what_can_be_null(admin):
+    made = await create(
+        admin,
+        subdomain="mine",
+        tags={"a": "b"},
+        extra_packages={"pip": "x"},
+        config_files={"a": {"content": "b"}},
+        start_script="true",
+    )
+    nothing = dict.fromkeys(("subdomain", "tags", "extra_packages", "config_files", "start_script"))
+    changed = (await admin.patch(f"{PATH}/{made['id']}", json=nothing)).json()
+
+    assert changed["subdomain"] == f"w-admin-first-{made['id'][:12]}"
+    expected = {name: None for name in nothing if name != "subdomain"}
+    assert {name: changed[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "fields", [{"is_spot": 0}, {"start_ssh": "yes"}, {"self_destruct": 1}, {"name": 5}]
+)
+async def test_a_value_of_another_type_is_refused(admin, fields):
+    answer = await admin.post(PATH, json={"name": "first"} | fields)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_fields")
+
+
 async def test_lists_come_in_pages_that_cover_everything_once(admin):
     names = [f"w{number}" for number in range(5)]
     for name in names:
@@ -320,6 +345,12 @@ async def test_lists_come_in_pages_that_cover_everything_once(admin):
 )
 async def test_bad_list_parameters_are_refused(admin, params):
     assert (await admin.get(PATH, params=params)).status_code == 400
+
+
+async def test_an_owners_name_is_checked_beside_an_id_too(admin):
+    owner_id = (await create(admin))["owner"]["id"]
+    answer = await admin.get(PATH, params={"owner_id": owner_id, "owner_name": "No Name"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_owner")
 
 
 async def test_lists_filter_by_name_status_and_owner_in_all_its_forms(world, admin, ada):

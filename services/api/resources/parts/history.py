@@ -19,7 +19,7 @@ def history_router(kind: str, find: Find) -> APIRouter:
 
     @router.get(
         f"/api/{kind}s/{{{own_id}}}/history",
-        name=f"get_{kind}_history",
+        name=f"get_{kind}_pod_history",
         openapi_extra=access(Action.VIEW),
     )
     async def get_history(

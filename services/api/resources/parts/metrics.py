@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BeforeValidator
 
 from cassini.runtime.errors import Invalid
 from services.api.access import Action, access
@@ -27,8 +28,19 @@ _RESOLUTIONS = (
     *(_FINEST, 30, 60, 120, 180, 300, 600, 900, 1800),
     *(hours * 3600 for hours in (1, 2, 3, 6, 12, 24)),
 )
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"^([0-9]{1,9})([smhd]?)$", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
+
+
+def _is_moment(text: object) -> object:
+    if isinstance(text, str) and not _MOMENT.match(text):
+        raise ValueError("write a date and a time, such as 2026-01-31T12:00:00Z")
+    return text
+
+
+Moment = Annotated[datetime, BeforeValidator(_is_moment)]
+"""A date and time; pydantic alone would read any number as one."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +59,13 @@ def metrics_query(
         MetricType | None, Query(alias="type", description="Only this type; by default all.")
     ] = None,
     start: Annotated[
-        datetime | None, Query(description="By default one hour before the end; UTC without zone.")
+        Moment | None, Query(description="By default one hour before the end; UTC without zone.")
     ] = None,
-    end: Annotated[
-        datetime | None, Query(description="By default now; UTC without a zone.")
-    ] = None,
+    end: Annotated[Moment | None, Query(description="By default now; UTC without a zone.")] = None,
     resolution: Annotated[
         str | None,
         Query(
-            max_length=16,
+            pattern=_DURATION.pattern,
             description="Seconds between points, or 30s, 5m, 2h, 1d; by default about 100 points.",
         ),
     ] = None,
@@ -69,10 +79,12 @@ def metrics_query(
     until = api.clock.now() if end is None else _seconds(end)
     since = until - _USUAL_RANGE if start is None else _seconds(start)
     if since >= until:
-        raise Invalid("the start must lie before the end (which is now, if not given)")
+        raise Invalid(
+            "the start must lie before the end (which is now, if not given)", code="bad_period"
+        )
     step = _usual_step(until - since) if resolution is None else _step(resolution)
     if (until - since) / step > _MOST_POINTS:
-        raise Invalid(_too_many(until - since))
+        raise Invalid(_too_many(until - since), code="too_many_points")
     return MetricsQuery(tuple(MetricType) if metric is None else (metric,), since, until, step)
 
 
@@ -121,7 +133,8 @@ def _step(resolution: str) -> int:
     if not _FINEST <= step <= _COARSEST:
         raise Invalid(
             f"the resolution is a number of seconds, or one like 30s, 5m or 2h; "
-            f"it lies between {_FINEST} seconds and a day"
+            f"it lies between {_FINEST} seconds and a day",
+            code="bad_resolution",
         )
     return step
 

@@ -46,7 +46,7 @@ async def show_recipes(
     action: AppliedAs | None = None,
 ) -> list[WorkspaceRecipe]:
     """Show rows as recipes; what they refer to is read in one query a kind."""
-    around = await look_around(session, rows)
+    around = await look_around(session, api, rows)
     scopes = await token_scopes(session, [row.id for row in rows])
     return [
         recipe_of(

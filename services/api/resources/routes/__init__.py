@@ -6,6 +6,7 @@ In this order: a fixed path (``/api/workspaces/info``) comes before one with an 
 from fastapi import APIRouter
 
 from services.api.images.routes import router as images
+from services.api.images.routes import tags_router as image_tags
 from services.api.resources.access import locked_row, visible_workspace
 from services.api.resources.parts.history import history_router
 from services.api.resources.parts.logs import logs_router
@@ -35,4 +36,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     active_resources,
     events,
     images,
+    image_tags,
 )

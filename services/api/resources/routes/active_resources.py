@@ -15,14 +15,12 @@ from services.api.auth.models import OwnerRow
 from services.api.context import ContextDep
 from services.api.page_keys import PageAskedDep
 from services.api.paging import PageQuery, paginate
-from services.api.people.owners import OwnerFields, resolve_owner
+from services.api.people.owners import OwnerFields, OwnerId, resolve_owner
 from services.api.resources.models import ACTIVE, Workspace
 from services.api.resources.routes.workspaces import show_workspaces
 from services.api.resources.schemas import ActiveResourceList
 
 router = APIRouter(tags=["active"])
-
-_Id = Annotated[str | None, Query(max_length=64)]
 
 
 class ListBy(StrEnum):
@@ -47,9 +45,9 @@ async def list_active_resources(
     api: ContextDep,
     caller: CallerDep,
     asked: PageAskedDep,
-    user_id: _Id = None,
-    group_id: _Id = None,
-    org_id: _Id = None,
+    user_id: OwnerId | None = None,
+    group_id: OwnerId | None = None,
+    org_id: OwnerId | None = None,
     resource_type: ResourceType | None = None,
     list_by: Annotated[
         ListBy, Query(description="Whose; an org's and all are for admins.")

@@ -121,6 +121,7 @@ async def post_recipe(
 @router.put(
     "",
     status_code=201,
+    operation_id="recipes_apply",
     openapi_extra=access(Action.CREATE),
     response_model_exclude_unset=True,
 )
@@ -143,7 +144,7 @@ async def _apply(api: ApiContext, caller: Caller, spec: WorkspaceSpec) -> Worksp
     async with api.database.write() as session:
         owner = await resolve_owner(session, caller, spec.owner)
         found = await locked_by_name(
-            session, caller, Action.EDIT, owner_id=owner.id, name=spec.name
+            session, api, caller, Action.EDIT, owner_id=owner.id, name=spec.name
         )
         action: AppliedAs = "created"
         if found is None:
@@ -162,7 +163,7 @@ async def _create(
     tag = await find_tag(session, caller, spec.image, Attachment(owner.id, _IMAGE))
     row = await create(session, api, owner=owner, tag=tag, values=values)
     await _grant(session, api, caller, spec, row)
-    await _bring_to(session, api, caller, spec, row, await look_around(session, [row]))
+    await _bring_to(session, api, caller, spec, row, await look_around(session, api, [row]))
     return row
 
 

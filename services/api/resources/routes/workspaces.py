@@ -19,7 +19,7 @@ from services.api.paging import PageDep, paginate
 from services.api.people.owners import OwnerQuery, resolve_owner
 from services.api.resources.access import list_query, locked_workspace, visible_workspace
 from services.api.resources.columns import image_of, values_of
-from services.api.resources.editing import change, create
+from services.api.resources.editing import change, create, default_subdomain
 from services.api.resources.lifecycle import Lifecycle
 from services.api.resources.models import Workspace
 from services.api.resources.opening import open_url
@@ -91,10 +91,13 @@ async def change_workspace(
     """Change a workspace; what runs stays as it is until it is started again."""
     values = values_of(body)
     async with api.database.write() as session:
-        row, around = await locked_workspace(session, caller, Action.EDIT, workspace_id)
+        row, around = await locked_workspace(session, api, caller, Action.EDIT, workspace_id)
         tag = await _image(session, caller, body, owner_id=row.owner_id, current=row.image_tag_id)
         if tag is not None:
             values["image_tag_id"] = tag.id
+        if "subdomain" in body.model_fields_set and body.subdomain is None:
+            owner, name = around.owners[row.owner_id], values.get("name", row.name)
+            values["subdomain"] = default_subdomain(owner, name, row.id)
         _, around = await change(session, api, row, around, values)
         return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
@@ -108,7 +111,7 @@ async def delete_workspace(
 ) -> None:
     """Delete a workspace; its home is kept for seven days."""
     async with api.database.write() as session:
-        row, _ = await locked_workspace(session, caller, Action.DELETE, workspace_id)
+        row, _ = await locked_workspace(session, api, caller, Action.DELETE, workspace_id)
         await Lifecycle(api).delete(session, row, allow_active=allow_active)
 
 
@@ -118,7 +121,7 @@ async def start_workspace(
 ) -> WorkspaceOut:
     """Start a workspace; nothing changes if it is started already."""
     async with api.database.write() as session:
-        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, api, caller, Action.START, workspace_id)
         debug_mode = body is not None and body.debug_mode
         await Lifecycle(api).start(session, row, around, debug_mode=debug_mode)
         return WorkspaceOut.of(row, around, base_url=api.settings.url)
@@ -130,7 +133,7 @@ async def restart_workspace(
 ) -> WorkspaceOut:
     """Start a workspace anew, whatever its state is."""
     async with api.database.write() as session:
-        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, api, caller, Action.START, workspace_id)
         debug_mode = body is not None and body.debug_mode
         await Lifecycle(api).restart(session, row, around, debug_mode=debug_mode)
         return WorkspaceOut.of(row, around, base_url=api.settings.url)
@@ -140,7 +143,7 @@ async def restart_workspace(
 async def stop_workspace(api: ContextDep, caller: CallerDep, workspace_id: str) -> WorkspaceOut:
     """Stop a workspace; its home stays."""
     async with api.database.write() as session:
-        row, around = await locked_workspace(session, caller, Action.START, workspace_id)
+        row, around = await locked_workspace(session, api, caller, Action.START, workspace_id)
         await Lifecycle(api).stop(session, row)
         return WorkspaceOut.of(row, around, base_url=api.settings.url)
 
@@ -159,6 +162,7 @@ async def open_link(
 
 @router.get(
     "/workspaces/{workspace_id}/open",
+    include_in_schema=False,
     openapi_extra=access(Action.REVEAL),
     response_class=RedirectResponse,
     status_code=303,
@@ -175,7 +179,7 @@ async def show_workspaces(
     session: AsyncSession, api: ApiContext, rows: Sequence[Workspace]
 ) -> list[WorkspaceOut]:
     """Show rows; what they refer to is read in one query a kind."""
-    around = await look_around(session, rows)
+    around = await look_around(session, api, rows)
     return [WorkspaceOut.of(row, around, base_url=api.settings.url) for row in rows]
 
 
