@@ -94,6 +94,15 @@ async def test_a_revoked_token_is_401(client, world):
     assert (await whoami(client, header)).status_code == 401
 
 
+async def test_a_revoked_token_that_has_expired_too_is_not_to_be_refreshed(client, world, clock):
+    body = {"expires_in": 60}
+    made = (await client.post("/api/tokens", json=body, headers=world.owner.header)).json()
+    await client.delete(f"/api/tokens/{made['id']}", headers=world.owner.header)
+    clock.advance(61)
+    response = await whoami(client, f"token {made['access_token']}")
+    assert response.json() == {"message": UNKNOWN, "code": "bad_token"}
+
+
 async def test_the_tokens_of_a_resource_end_together_and_no_others_do(client, world, api, clock):
     mine, another = await world.workspace(world.owner), await world.workspace(world.owner)
     ended = await world.resource_token(world.owner, mine)

@@ -22,7 +22,7 @@ def test_the_programs_see_what_a_person_sets_and_nothing_else(alone):
 
 
 def test_nothing_of_ours_is_installed_beside_the_clients(alone):
-    ended = alone.run("python", "-c", "import saturn_api, saturn_client, services")
+    ended = alone.run("python", "-c", "import saturn_client, services")
     assert "No module named 'services'" in ended.err
 
 

@@ -88,9 +88,9 @@ async def caller_of_token(session: AsyncSession, keys: ApiKeys, text: str, *, no
         Unauthenticated: the token does not count (any more).
         Forbidden: the account is locked.
     """
-    token_id = token_id_of(text, keys, now=now)
+    token_id = token_id_of(text, keys)
     rows = await _with_owners(session, ApiToken, col(ApiToken.id) == token_id)
-    token: ApiToken = check_token(rows[0][0] if rows else None, text)
+    token: ApiToken = check_token(rows[0][0] if rows else None, text, now=now)
     scope, is_persons = Scope.parse(token.scope), token.resource_id is None
     return _caller(
         [row for row in rows if token.owner_id in {None, row[2].id}],

@@ -161,32 +161,33 @@ def read_signed(text: str, keys: ApiKeys, *, audience: str | None = None) -> dic
     return claims
 
 
-def token_id_of(text: str, keys: ApiKeys, *, now: float) -> str:
-    """Return the id of the row that a token names, once its signature and expiry are right.
+def token_id_of(text: str, keys: ApiKeys) -> str:
+    """Return the id of the row that a token names, once its signature is right.
 
     Raises:
-        Unauthenticated: it is not a token of ours, or it has expired (the message says so, which
-            makes the official clients refresh it).
+        Unauthenticated: it is not a token of ours.
     """
     claims = read_signed(text, keys)
     if claims is None:
         raise Unauthenticated(_UNKNOWN, code="bad_token")
-    expires_at = claims.get("exp")
-    if expires_at is not None and expires_at <= now:
-        raise Unauthenticated(_EXPIRED, code="token_expired")
     return str(claims["sub"])
 
 
-def check_token(row: ApiToken | None, text: str) -> ApiToken:
+def check_token(row: ApiToken | None, text: str, *, now: float) -> ApiToken:
     """Return the row of a token that may be used.
 
+    A revoked token is told as one, expired or not: nobody should try to refresh it.
+
     Raises:
-        Unauthenticated: there is no such row, it was revoked, or it has another text (by now).
+        Unauthenticated: there is no such row, it was revoked, it has another text (by now), or it
+            has expired (the message says so, which makes the official clients refresh it).
     """
     if row is None or row.revoked_at is not None:
         raise Unauthenticated(_UNKNOWN, code="bad_token")
-    if hmac.compare_digest(row.text_hash, digest(text)):
-        return row
-    if row.refreshable:
-        raise Unauthenticated(_REPLACED, code="token_expired")
-    raise Unauthenticated(_UNKNOWN, code="bad_token")
+    if not hmac.compare_digest(row.text_hash, digest(text)):
+        if row.refreshable:
+            raise Unauthenticated(_REPLACED, code="token_expired")
+        raise Unauthenticated(_UNKNOWN, code="bad_token")
+    if row.expires_at is not None and row.expires_at <= now:
+        raise Unauthenticated(_EXPIRED, code="token_expired")
+    return row
