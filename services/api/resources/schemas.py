@@ -158,6 +158,7 @@ class WorkspaceOut(WireOut):
             updated_at=timestamp(row.updated_at),
             started_at=None if row.started_at is None else timestamp(row.started_at),
             url=page_url(row, base_url),
+            inactive_settings=INACTIVE_SETTINGS,  # a default would be copied for every row
         )
 
 

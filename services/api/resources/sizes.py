@@ -9,6 +9,7 @@ on a machine smaller than the smallest, that one shrinks to fit.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from cassini.runtime.errors import Invalid
@@ -77,7 +78,7 @@ class Size:
         """The name as people see it."""
         return self.title or self.name[:1].upper() + self.name[1:]
 
-    @property
+    @cached_property
     def display(self) -> str:
         """The size in one line: ``Large - 2 cores - 16 GB RAM``."""
         return f"{self.display_name} - {_amount(self.cores, self.memory_bytes)}"
