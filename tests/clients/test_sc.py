@@ -189,7 +189,7 @@ class TestWhatCannotBe:
     @pytest.mark.parametrize("command", ["get", "start", "stop", "restart", "delete", "logs"])
     def test_an_unknown_name(self, clients, command):
         said = refusal(clients.sc_fails(command, "workspace", "nowhere"))
-        assert "no such workspace" in said["message"].lower()
+        assert said["message"] == "There is no workspace named 'nowhere'."
 
     def test_an_unknown_owner(self, clients):
         said = refusal(clients.sc_fails("list", "workspace", "--owner", "main/nobody"))

@@ -102,7 +102,10 @@ async def find_by_name(
     """
     where = _visible_of(caller, [owner_id])
     query = select(Workspace).where(*where, col(Workspace.name) == name)
-    return _allowed((await session.exec(query)).one_or_none(), caller, Action.VIEW)
+    row = (await session.exec(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no workspace named {name[:64]!r}.", code="workspace_not_found")
+    return _allowed(row, caller, Action.VIEW)
 
 
 async def list_query(
