@@ -201,12 +201,16 @@ async def test_a_deleted_user_is_gone_with_all_that_proved_them(client, connect,
     assert made.status_code == 201
 
 
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 async def test_what_is_made_while_its_owner_is_deleted_is_a_conflict_and_no_error(
     api, world, client, open_database
 ):
-    """PostgreSQL: the new thing waits for the deletion, and then has nobody to belong to."""
-    if api.database.is_sqlite:
-        pytest.skip("SQLite writes one after the other")
+    """The new thing waits for the deletion, and then has nobody to belong to.
+
+    On SQLite one is written after the other.
+    """
     async with api.database.read() as session:
         admin = await caller_of_token(session, api.keys, world.admin.token, now=api.clock.now())
     deleting = replace(api, database=open_database())
