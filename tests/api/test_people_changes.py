@@ -51,7 +51,7 @@ async def test_an_admin_changes_a_user(client, world):
         ({"email": "x" * 400 + "@x.example"}, 400, "invalid_fields"),
         ({"full_name": "x" * 256}, 400, "invalid_fields"),
         ({"admin": None}, 400, "invalid_fields"),
-        ({"active": True, "locked": True}, 400, "invalid"),
+        ({"active": True, "locked": True}, 400, "contradiction"),
         ({"limits_id": "0" * 32}, 400, "not_offered"),
         ({"is_multiple_ssh_keys": True}, 400, "not_offered"),
     ],

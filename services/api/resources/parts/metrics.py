@@ -65,7 +65,8 @@ def metrics_query(
     resolution: Annotated[
         str | None,
         Query(
-            pattern=_DURATION.pattern,
+            max_length=16,
+            json_schema_extra={"pattern": _DURATION.pattern},
             description="Seconds between points, or 30s, 5m, 2h, 1d; by default about 100 points.",
         ),
     ] = None,
