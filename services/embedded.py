@@ -83,6 +83,9 @@ class Platform:
         self._ring = KeyRing(places.keys)
         self._bus = MemoryBus()
         self._clock = SystemClock()
+        self.backend = pods or LocalBackend(
+            data=places.home, installation_id=places.installation_id()
+        )
         self.secrets = SecretsService(
             self._ground(ServiceName.SECRETS), LocalStore(places.store, places.keys / "store.key")
         )
@@ -93,7 +96,7 @@ class Platform:
         )
         self.provisioner = ProvisionerService(
             self._ground(ServiceName.PROVISIONER),
-            pods or LocalBackend(data=places.home, installation_id=places.installation_id()),
+            self.backend,
             log_days=settings.log_days,
         )
         self.scheduler = SchedulerService(self._ground(ServiceName.SCHEDULER))

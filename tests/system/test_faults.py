@@ -53,8 +53,9 @@ def test_a_failure_of_their_own_is_an_error_with_its_reason(platform, client, fi
     shown = client.wait_for(workspace, "error")
     assert reason == shown["reason"]
     assert "exit code" in shown["message"]
-    (pod,) = client.pods(workspace)
-    assert "error" == pod["status"]
+    (listed,) = client.pods(workspace)
+    pod = client.ask("GET", f"/api/active/pods/{listed['name']}")
+    assert "error" == pod["status"] == listed["status"]
     assert said in "\n".join(pod["log_tail"])
     assert {} == platform.home.processes(workspace)
     client.delete(workspace)
