@@ -22,7 +22,15 @@ _Username = Annotated[
 ]
 _FullName = Annotated[str, StringConstraints(max_length=255)]
 _Id = Annotated[str, StringConstraints(max_length=36)]
-_WebAddress = Annotated[str, StringConstraints(pattern=rf"^https?://[^{_NO_SPACE}]{{1,2000}}$")]
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
+_REST = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})"
+_WebAddress = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^https?://{_HOST}(?::[0-9]{{1,5}})?(?:[/?#]{_REST}*)?$", max_length=2000
+    ),
+]
+"""An address that is shown as a URI, so it must be one."""
 _Logo = Annotated[
     str,
     StringConstraints(pattern=rf"^((https?://|data:image/)[^{_NO_SPACE}]+)?$", max_length=32_768),
