@@ -100,7 +100,7 @@ class Cassini:
     def settle(self) -> None:
         """Wait until it has nothing to do: after a start it says again all that it has seen."""
         pid = self._up_child().pid
-        used = [cpu_seconds(pid)]
+        used = [float("-inf")]
 
         def idle() -> bool:
             used.append(cpu_seconds(pid))
