@@ -148,6 +148,18 @@ async def visible_image(session: AsyncSession, caller: Caller, image_id: str) ->
     return image
 
 
+async def require_visible_tag(session: AsyncSession, caller: Caller, tag_id: str) -> None:
+    """Make sure that there is an image version of that id which the caller may use.
+
+    Raises:
+        NotFound: there is none, or it is not the caller's to see.
+    """
+    usable = visible(caller).with_only_columns(col(Image.id))
+    query = select(ImageTag.id).where(col(ImageTag.id) == tag_id)
+    if (await session.exec(query.where(col(ImageTag.image_id).in_(usable)))).first() is None:
+        raise NotFound("There is no such image version.", code="image_tag_not_found")
+
+
 async def show_images(session: AsyncSession, images: Collection[Image]) -> dict[str, ImageOut]:
     """Return the images by their ids, their owners read in one query."""
     owners = await owners_by_id(session, {image.owner_id for image in images})

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import event
 
 from cassini.contracts.resources import Condition
+from services.api.images.models import Image, ImageTag
 from tests.api.resources.pods import MADE_AT, pod, started
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -277,3 +278,21 @@ async def test_another_persons_pods_do_not_exist(world, admin, ada):
     assert (await ada.get(PATH, params=query(resource_id))).status_code == 404
     assert (await ada.get(f"{PATH}/{running.name}")).status_code == 404
     assert (await ada.get(f"{PATH}/{running.name}/logs")).status_code == 404
+
+
+async def test_a_build_of_another_persons_image_does_not_exist(world, admin, ada):
+    mine = {"id": "c" * 32, "created_at": 1.0}
+    async with world.ground.database.write() as session:
+        owner_id = (await session.get(Image, world.tag.image_id)).owner_id
+        session.add(Image(**mine, owner_id=owner_id, name="private", access="owner"))
+        await session.flush()
+        version = {"image_id": mine["id"], "version": "1", "image_uri": "private:1"}
+        session.add(ImageTag(**mine, **version))
+    asked = {"workload_type": "image_build", "workload_id": mine["id"]}
+
+    theirs = await ada.get(PATH, params=asked)
+    nobodys = await ada.get(PATH, params=asked | {"workload_id": "0" * 32})
+
+    assert (await admin.get(PATH, params=asked)).status_code == 200
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.json() == nobodys.json()

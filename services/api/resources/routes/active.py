@@ -19,7 +19,7 @@ from services.api.access import Action, access
 from services.api.auth.caller import Caller
 from services.api.auth.dependencies import CallerDep
 from services.api.context import ApiContext, ContextDep
-from services.api.images.schemas import show_tags
+from services.api.images.schemas import require_visible_tag
 from services.api.offsets import cut
 from services.api.page_keys import PageAskedDep
 from services.api.resources.access import visible_workspace
@@ -118,8 +118,7 @@ async def _workload(
         return await visible_workspace(session, caller, Action.VIEW, workload_id)
     if workload_type is not WorkloadType.IMAGE_BUILD:
         raise NotFound(f"There is no such {workload_type}.", code="workload_not_found")
-    if workload_id not in await show_tags(session, {workload_id}):
-        raise NotFound("There is no such image version.", code="image_tag_not_found")
+    await require_visible_tag(session, caller, workload_id)
     return None
 
 
