@@ -83,8 +83,11 @@ class Watch:
             yield follower
         finally:
             self._of_user[user_id] -= 1
+            self._of_user += Counter()  # drops who has none left
             for owner_id in owner_ids:
                 self._of_owner[owner_id].discard(follower)
+                if not self._of_owner[owner_id]:
+                    del self._of_owner[owner_id]
 
     def close(self) -> None:
         """End every stream, and take no new ones: the server is about to stop."""
