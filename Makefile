@@ -48,7 +48,7 @@ api-coverage: $(READY) ## Compare our API with the contract: make api-coverage C
 	  echo "of Cassini: make api-coverage CONTRACT=path/to/saturn-api.yaml"; exit 1; }
 	@$(RUN)/python -m tests.compatibility "$(CONTRACT)"
 
-bench: $(READY) ## Measure start, latency and memory beside JupyterHub, in one run
+bench: $(READY) ## Measure starts, memory and lists beside JupyterHub, in one run
 	@$(RUN)/python -m tests.bench $(BENCH)
 
 lock: $(READY) ## Resolve the platform's own dependencies again
