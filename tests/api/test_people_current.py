@@ -6,35 +6,8 @@ from sqlmodel import select
 from services.api.auth.authentication import caller_of_token
 from services.api.auth.models import Org, OwnerRow
 from services.api.people.owners import OwnerFields, resolve_owner
+from tests.api.contract_fields import DETAILS, ORG
 
-USER = {
-    "id",
-    "username",
-    "avatar_url",
-    "created_at",
-    "full_name",
-    "email",
-    "admin",
-    "locked",
-    "locked_reason",
-    "is_multiple_ssh_keys",
-    "active",
-}
-ORG = {
-    "id",
-    "created_at",
-    "avatar_url",
-    "name",
-    "email",
-    "description",
-    "website_url",
-    "logo_image_url",
-    "limits_id",
-    "limits",
-    "is_primary",
-    "locked",
-    "locked_reason",
-}
 PREFERENCES = "/api/user/preferences"
 
 
@@ -57,7 +30,7 @@ async def test_the_current_user_is_204_without_anybody(client):
 
 async def test_the_current_user_has_the_contracts_fields(client, world):
     answer = (await client.get("/api/user", headers=world.admin.header)).json()
-    assert set(answer) == USER
+    assert set(answer) == DETAILS
     assert (answer["username"], answer["admin"], answer["active"]) == ("admin", True, True)
 
 
@@ -96,7 +69,7 @@ async def test_own_owners_come_with_org_and_user(client, world):
     (owner,) = answer["owners"]
     assert (owner["id"], owner["name"]) == (world.owner.owner_id, "main/owner")
     assert set(owner["org"]) == ORG
-    assert set(owner["user"]) == USER
+    assert set(owner["user"]) == DETAILS
 
 
 async def test_owners_of_several_orgs_come_in_pages(client, world, api):
@@ -115,7 +88,7 @@ async def test_the_primary_org_is_preferred_until_one_says_otherwise(client, wor
     before = (await client.get(PREFERENCES, headers=world.owner.header)).json()
     assert before["default_org_id"] == world.org_id
     assert before["default_owner"]["id"] == world.owner.owner_id
-    assert set(before["default_owner"]["user"]) == USER
+    assert set(before["default_owner"]["user"]) == DETAILS
     body = {"default_org_id": org_id}
     changed = await client.patch(PREFERENCES, json=body, headers=world.owner.header)
     assert changed.status_code == 200

@@ -7,22 +7,8 @@ from sqlalchemy import event
 from sqlmodel import select
 
 from services.api.auth.models import Org
+from tests.api.contract_fields import ORG
 
-ORG = {
-    "id",
-    "created_at",
-    "avatar_url",
-    "name",
-    "email",
-    "description",
-    "website_url",
-    "logo_image_url",
-    "limits_id",
-    "limits",
-    "is_primary",
-    "locked",
-    "locked_reason",
-}
 OWNER = {
     "id",
     "name",

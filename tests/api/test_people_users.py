@@ -3,18 +3,7 @@
 import pytest
 
 from services.api.people.accounts import ONE_TRUST_DOMAIN
-
-USER = {"id", "username", "avatar_url"}
-DETAILS = USER | {
-    "created_at",
-    "full_name",
-    "email",
-    "admin",
-    "locked",
-    "locked_reason",
-    "is_multiple_ssh_keys",
-    "active",
-}
+from tests.api.contract_fields import DETAILS, USER
 
 
 def at(person):
