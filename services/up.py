@@ -52,15 +52,14 @@ async def up(settings: PlatformSettings, *, stop_workloads: bool, say: Say) -> N
 
 async def _announce(platform: Platform, settings: PlatformSettings, say: Say) -> None:
     """Tell how far the start is, and at its end the address and a sign-in link."""
-    last = ""
-    while True:
-        health = await platform.health()
-        if health.ready:
-            break
-        progress = await platform.progress() or health.reason or ""
-        if progress != last:
-            say(progress)
-            last = progress
+    said: dict[str, str] = {}
+    while not (health := await platform.health()).ready:
+        # What is waited for comes before its details, however quickly these come.
+        told = {"reason": health.reason or "", "progress": await platform.progress() or ""}
+        for kind, line in told.items():
+            if line and line != said.get(kind):
+                say(line)
+        said = told
         await asyncio.sleep(_PROGRESS_SECONDS)
     say("")
     say(f"Cassini is ready:  {settings.url}")

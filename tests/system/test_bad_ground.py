@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -144,11 +142,11 @@ def test_admin_commands_name_a_missing_platform(home):
 
 
 def test_the_data_directory_may_have_a_blank_in_its_name(tmp_path):
-    folder = Path(tmp_path / "my data")
-    platform = Platform(Home(folder), tmp_path)
+    home = Home(tmp_path / "my data")
+    platform = Platform(home, tmp_path)
     try:
         platform.says("built-in image")
         assert 0 == platform.end(seconds=15)
     finally:
-        Home(folder).clear()
-        shutil.rmtree(folder)
+        home.clear()
+        home.path.rmdir()
