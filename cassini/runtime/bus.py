@@ -5,6 +5,10 @@ stands for: in process each reader is one, so that each can fail and be tried ag
 is a single destination that fans out by itself. ``send`` returns when the destination *has* the
 event: its handler committed, or the broker confirmed.
 
+Its life follows the service's: ``open`` when all receivers are known, ``stop_taking`` when the
+relays have stopped, ``close`` at the end. A bus never makes a start fail: one that cannot do its
+work says so in ``health`` and goes on trying.
+
 Beside that stand hints: told to every replica of every listener, kept nowhere, confirmed by
 nobody. What they hint at is in a database, so one that is lost costs only time.
 """
@@ -44,3 +48,15 @@ class Bus(Protocol):
 
     def listen(self, service: ServiceName, event_type: str, listener: Listener) -> None:
         """Tell this replica of a service every hint of a type; the catalogue must list it."""
+
+    async def open(self) -> None:
+        """Begin to carry and to take; returns at once, ``health`` tells when it does."""
+
+    async def stop_taking(self) -> None:
+        """Take no event any more; returns when those under way are handled and confirmed."""
+
+    async def close(self) -> None:
+        """Let go of everything; nothing is sent or taken afterwards."""
+
+    def health(self) -> str | None:
+        """Return why events are not carried or not taken now; None when all is well."""

@@ -70,3 +70,16 @@ class MemoryBus:
         if service not in CATALOG[event_type].listeners:
             raise ValueError(f"the catalogue does not list {service} as a listener of {event_type}")
         self._listeners.setdefault(event_type, []).append(listener)
+
+    async def open(self) -> None:
+        """Do nothing: what carries the events is the relay itself."""
+
+    async def stop_taking(self) -> None:
+        """Do nothing: a relay that has stopped has waited for what it was sending."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def health(self) -> str | None:
+        """Return None: it cannot be away."""
+        return None

@@ -3,7 +3,7 @@
 A form (embedded or distributed) gives it a ``Ground`` to stand on. Start: migrate, open what the
 service uses, clear claims, take events, then run the loops. Stop goes the other way in three
 calls, so that a form with several services can stop all relays first: ``stop_relay`` (what is not
-sent stays a row), ``stop_work`` (steps under way end), ``close``. A loop that fails is started
+sent stays a row), ``stop_work`` (deliveries, then steps under way end), ``close``. A loop that fails is started
 again with back-off and makes the service not ready meanwhile.
 """
 
@@ -120,6 +120,7 @@ class Service:
                 await reconciler.clear_claims()
         inbox = Inbox(self.name, self.database, self.handlers, self.listeners)
         inbox.connect(self.ground.bus)
+        await self.ground.bus.open()
 
     def run(self) -> None:
         """Start the loops."""
@@ -140,11 +141,13 @@ class Service:
         await self.relay.finish()
 
     async def stop_work(self) -> None:
-        """Stop working; steps under way come to their end."""
+        """Take no more events, then stop working; what is under way comes to its end."""
+        await self.ground.bus.stop_taking()
         await self._cancel(*self._tasks)
 
     async def close(self) -> None:
-        """Close what ``open`` opened and the database."""
+        """Close what ``open`` opened, the bus and the database."""
+        await self.ground.bus.close()
         await self.database.close()
 
     async def health(self) -> Health:
@@ -154,6 +157,8 @@ class Service:
             return Health(ready=False, reason=f"{self.name}: {name} fails: {reason}")
         if not self._tasks:
             return Health(ready=False, reason=f"{self.name} is not started")
+        if (problem := self.ground.bus.health()) is not None:
+            return Health(ready=False, reason=f"{self.name}: {problem}")
         try:
             async with asyncio.timeout(5), self.database.read() as session:
                 await session.execute(text("SELECT 1"))

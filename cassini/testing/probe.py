@@ -25,6 +25,7 @@ class ProbeBus:
         self.tries = 0
         self.before: Before | None = None
         """Called before each delivery with destination and event: may wait, look, or raise."""
+        self.problem: str | None = None
         self._inner = inner
         self._failures: list[Exception] = []
 
@@ -73,3 +74,24 @@ class ProbeBus:
         """Give the listener to the other bus; without one nobody listens."""
         if self._inner is not None:
             self._inner.listen(service, event_type, listener)
+
+    async def open(self) -> None:
+        """Open the other bus."""
+        if self._inner is not None:
+            await self._inner.open()
+
+    async def stop_taking(self) -> None:
+        """Let the other bus take no more."""
+        if self._inner is not None:
+            await self._inner.stop_taking()
+
+    async def close(self) -> None:
+        """Close the other bus."""
+        if self._inner is not None:
+            await self._inner.close()
+
+    def health(self) -> str | None:
+        """Say what ``problem`` says, else what the other bus says."""
+        if self.problem is not None or self._inner is None:
+            return self.problem
+        return self._inner.health()
