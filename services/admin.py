@@ -39,7 +39,7 @@ async def make_token(settings: PlatformSettings, username: str) -> str:
         Conflict: there is no platform in the data directory.
     """
     async with _api_database(settings) as session:
-        keys = load_keys(Places(settings.home).keys)
+        keys = load_keys(settings.keys or Places(settings.home).keys)
         return await create_token(session, keys, username, now=SystemClock().now())
 
 
@@ -78,7 +78,7 @@ async def _api_database(settings: PlatformSettings) -> AsyncIterator[AsyncSessio
                 code="no_platform",
             )
         database = Database(
-            settings.database_url or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
+            settings.database_address or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
         )
         try:
             async with database.write() as session:

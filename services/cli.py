@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from cassini import __version__
-from cassini.runtime.errors import CassiniError
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.errors import CassiniError, Invalid
 from cassini.runtime.logs import configure_logging
-from cassini.runtime.settings import PlatformSettings, load_settings
+from cassini.runtime.settings import PlatformSettings, S, load_settings
 
 _PLAIN: dict[str, Any] = {
     "no_args_is_help": True,
@@ -50,9 +51,61 @@ def run_up(
     """Run the whole platform on this machine, until Ctrl-C."""
     from services.up import up  # noqa: PLC0415 - loads all five services
 
-    settings = _settings(home=home, host=host, port=port)
+    settings = _settings(PlatformSettings, home=home, host=host, port=port)
     configure_logging(level=settings.log_level, form=settings.log_format)
     _run(up(settings, stop_workloads=stop_workloads, say=_say))
+
+
+@app.command("run")
+def run_service(
+    name: Annotated[ServiceName, typer.Argument(help="Which service.", metavar="SERVICE")],
+    host: Annotated[str | None, typer.Option(help="The api's address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The api's port (CASSINI_PORT).")] = None,
+) -> None:
+    """Run one service of the distributed form (api, scheduler, builder, secrets, provisioner)."""
+    from services.distributed.run import run  # noqa: PLC0415
+    from services.distributed.settings import DistributedSettings  # noqa: PLC0415
+
+    settings = _settings(DistributedSettings, host=host, port=port)
+    configure_logging(level=settings.log_level, form=settings.log_format)
+    _run(run(name, settings))
+
+
+@app.command("migrate")
+def run_migrate(
+    names: Annotated[
+        list[ServiceName] | None, typer.Argument(help="Which; default: all.", metavar="SERVICE …")
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="postgresql+asyncpg://… (CASSINI_DATABASE_URL)")
+    ] = None,
+    private: Annotated[
+        Path | None,
+        typer.Option(help="Where `cassini keys` put the passwords: each service its own user."),
+    ] = None,
+) -> None:
+    """Bring the tables of the distributed form to this release; waits for the database."""
+    from services.distributed.migrate import migrate  # noqa: PLC0415
+
+    configure_logging(level="warning")
+    url = _settings(PlatformSettings, database_url=database_url).database_address
+    if url is None:
+        raise _failure(Invalid("name the database: --database-url or CASSINI_DATABASE_URL"))
+    _run(migrate(names or list(ServiceName), url, private, _say))
+
+
+@app.command("keys")
+def run_keys(
+    private: Annotated[Path, typer.Argument(help="A directory for private keys, by service.")],
+    public: Annotated[Path, typer.Argument(help="A directory for what all services read.")],
+    owner: Annotated[
+        int | None, typer.Option(help="The uid that the services run as (root only).")
+    ] = None,
+) -> None:
+    """Make the keys and passwords of a distributed installation; keeps those that are there."""
+    from services.distributed.keys import make_keys  # noqa: PLC0415
+
+    make_keys(private, public, owner=owner)
 
 
 @admin.callback()
@@ -66,7 +119,7 @@ def sign_in_link(username: UserName = "admin", home: Home = None) -> None:
     """Print a link that signs a person in once, within 15 minutes."""
     from services.admin import make_sign_in_link  # noqa: PLC0415
 
-    print(_run(make_sign_in_link(_settings(home=home), username)))  # noqa: T201
+    print(_run(make_sign_in_link(_settings(PlatformSettings, home=home), username)))  # noqa: T201
 
 
 @admin.command("token")
@@ -74,7 +127,7 @@ def token(username: UserName = "admin", home: Home = None) -> None:
     """Print a new API token, and nothing else."""
     from services.admin import make_token  # noqa: PLC0415
 
-    print(_run(make_token(_settings(home=home), username)))  # noqa: T201
+    print(_run(make_token(_settings(PlatformSettings, home=home), username)))  # noqa: T201
 
 
 @admin.command("strays")
@@ -86,7 +139,7 @@ def strays(home: Home = None) -> None:
     """
     from services.admin import find_strays  # noqa: PLC0415
 
-    for line in _run(find_strays(_settings(home=home))):
+    for line in _run(find_strays(_settings(PlatformSettings, home=home))):
         _say(line)
 
 
@@ -98,7 +151,7 @@ def add_user(
     """Make a user; sign-in-link --user NAME lets them in."""
     from services.admin import make_user  # noqa: PLC0415
 
-    for line in _run(make_user(_settings(home=home), name)):
+    for line in _run(make_user(_settings(PlatformSettings, home=home), name)):
         _say(line)
 
 
@@ -136,9 +189,9 @@ def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - the command line's own output
 
 
-def _settings(**flags: Any) -> PlatformSettings:
+def _settings(kind: type[S], **flags: Any) -> S:
     try:
-        return load_settings(**flags)
+        return load_settings(kind, **flags)
     except CassiniError as error:
         raise _failure(error) from None
 

@@ -5,21 +5,13 @@ joins them by the in-process bus, and serves the API's HTTP on a socket that it 
 anything starts, so that a taken port is told at once.
 """
 
-import asyncio
-import errno
 import gc
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import structlog
-import uvicorn
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
-from cassini.runtime.errors import Conflict, Invalid
 from cassini.runtime.log_source import LogLine, LogPage, PodMetrics
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health, stop_all
@@ -36,34 +28,7 @@ from services.provisioner.service import ProvisionerService
 from services.scheduler.service import SchedulerService
 from services.secrets.service import SecretsService
 from services.secrets.stores.local import LocalStore
-
-_log = structlog.get_logger(__name__)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Bind the platform's address.
-
-    Raises:
-        Conflict: the port is taken.
-        Invalid: the address cannot be bound.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, so that asyncio sends each answer at once: without that, an answer on a kept
-    # connection waits 40 ms for the acknowledgement of its headers.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise Conflict(
-                f"port {port} on {host} is taken by another program; give Cassini another one "
-                "with --port or CASSINI_PORT",
-                code="port_taken",
-            ) from None
-        raise Invalid(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener
+from services.serving import Server
 
 
 class Platform:
@@ -80,14 +45,15 @@ class Platform:
         """Put the services together; ``images`` and ``pods`` stand in for the local backends."""
         self._settings = settings
         self._places = places
-        self._ring = KeyRing(places.keys)
+        keys = settings.keys or places.keys
+        self._ring = KeyRing(keys)
         self._bus = MemoryBus()
         self._clock = SystemClock()
         self.backend = pods or LocalBackend(
             data=places.home, installation_id=places.installation_id()
         )
         self.secrets = SecretsService(
-            self._ground(ServiceName.SECRETS), LocalStore(places.store, places.keys / "store.key")
+            self._ground(ServiceName.SECRETS), LocalStore(places.store, keys / "store.key")
         )
         self.builder = BuilderService(
             self._ground(ServiceName.BUILDER),
@@ -103,9 +69,9 @@ class Platform:
         self.api = ApiService(
             self._ground(ServiceName.API),
             settings=settings,
-            keys=places.keys,
+            keys=keys,
             log_source=self,
-            platform_health=self.health,
+            health=self.health,
         )
         self.services = (
             self.secrets,
@@ -114,8 +80,7 @@ class Platform:
             self.scheduler,
             self.api,
         )
-        self._server: uvicorn.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._server: Server | None = None
 
     async def start(self, listener: socket.socket) -> None:
         """Start the services, then answer HTTP."""
@@ -123,26 +88,16 @@ class Platform:
             await service.prepare()
         for service in self.services:
             service.run()
-        config = uvicorn.Config(
-            create_app(self.api.context),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = _QuietServer(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._server = Server(create_app(self.api.context), listener)
         # What is loaded now stays: a full collection over it would hold the loop for 0.3 s.
         gc.collect()
         gc.freeze()
 
     async def stop(self, *, stop_workloads: bool = False) -> None:
         """Stop answering, then the services; workloads go on unless asked otherwise."""
-        if self._server is not None and self._serving is not None:
-            self.api.context.watch.close()
-            self._server.should_exit = True
-            await self._serving
+        if self._server is not None:
+            self.api.end_streams()
+            await self._server.stop()
         at_rest = self.provisioner.stop_workloads if stop_workloads else None
         await stop_all(self.services, at_rest=at_rest)
 
@@ -152,7 +107,7 @@ class Platform:
             health = await service.health()
             if not health.ready:
                 return health
-        return Health(ready=True)
+        return await self.api.could_start()
 
     async def progress(self) -> str | None:
         """Return the last line of the build that a first start waits for, if one is under way."""
@@ -182,7 +137,7 @@ class Platform:
         return await self.provisioner.metrics(workload_id, start=start, end=end, step=step)
 
     def _ground(self, service: ServiceName) -> Ground:
-        url = self._settings.database_url
+        url = self._settings.database_address
         if url is None:
             url = f"sqlite+aiosqlite:///{self._places.database_file(service)}"
         return Ground(
@@ -193,12 +148,3 @@ class Platform:
             opener=self._ring.opener(service),
             exclusive=True,
         )
-
-
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to the platform, which has more to stop than HTTP."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield

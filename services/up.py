@@ -11,8 +11,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cassini.runtime.settings import PlatformSettings
-from services.embedded import Platform, bind
+from services.embedded import Platform
 from services.places import Places
+from services.serving import bind
 
 _PROGRESS_SECONDS = 0.5
 _TRUST = (

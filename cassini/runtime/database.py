@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
@@ -124,13 +124,29 @@ class Database:
         """Run a function of a synchronous connection in one transaction (for migrations)."""
         async with self._writer.begin() as connection:
             if self._schema is not None and not self.is_sqlite:
-                await connection.execute(CreateSchema(self._schema, if_not_exists=True))
+                await connection.run_sync(_ensure_schema, self._schema)
             return await connection.run_sync(function)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+async def one_at_a_time(session: AsyncSession, what: str) -> None:
+    """Let replicas do one thing one after the other: held to the end of this unit of work.
+
+    On SQLite a unit of work that writes is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(hashtext(:what))")
+        await session.execute(lock, {"what": what})
+
+
+def _ensure_schema(connection: Connection, schema: str) -> None:
+    """Make a schema; a user who may not make any can still use the one made for them."""
+    if not inspect(connection).has_schema(schema):
+        connection.execute(CreateSchema(schema, if_not_exists=True))
 
 
 def _sqlite_engine(

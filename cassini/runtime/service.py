@@ -3,8 +3,8 @@
 A form (embedded or distributed) gives it a ``Ground`` to stand on. Start: migrate, open what the
 service uses, clear claims, take events, then run the loops. Stop goes the other way in three
 calls, so that a form with several services can stop all relays first: ``stop_relay`` (what is not
-sent stays a row), ``stop_work`` (deliveries, then steps under way end), ``close``. A loop that fails is started
-again with back-off and makes the service not ready meanwhile.
+sent stays a row), ``stop_work`` (deliveries, then steps under way end), ``close``. A loop that
+fails is started again with back-off and makes the service not ready meanwhile.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
 from cassini.runtime.inbox import Handler, Inbox, Listen
-from cassini.runtime.migrations import upgrade
+from cassini.runtime.migrations import require_current, upgrade
 from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Failed, Reconciler, Step
@@ -59,7 +59,10 @@ class Ground:
     sealer: Sealer
     opener: Opener
     exclusive: bool
-    """Whether this process alone works on the database (embedded): old claims are void."""
+    """Whether this process alone works on the database (embedded).
+
+    Then old claims are void, and it brings the tables up to date itself.
+    """
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,15 @@ class Service:
         self.run()
 
     async def prepare(self) -> None:
-        """Migrate, open, and take events from now on; nothing is sent or worked on yet."""
-        await upgrade(self.database, self._tables.versions, self._tables.metadata)
+        """Migrate, open, and take events from now on; nothing is sent or worked on yet.
+
+        Raises:
+            BackendError: what the service needs is not there yet; another try may work.
+        """
+        if self.ground.exclusive:
+            await upgrade(self.database, self._tables.versions, self._tables.metadata)
+        else:
+            await require_current(self.database, self._tables.versions)
         await self.open()
         if self.ground.exclusive:
             for _, reconciler in self.owned:
@@ -144,6 +154,9 @@ class Service:
         """Take no more events, then stop working; what is under way comes to its end."""
         await self.ground.bus.stop_taking()
         await self._cancel(*self._tasks)
+
+    def end_streams(self) -> None:
+        """End what would answer a request for ever; nothing here by default."""
 
     async def close(self) -> None:
         """Close what ``open`` opened, the bus and the database."""

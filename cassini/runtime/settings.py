@@ -9,10 +9,11 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 from cassini.runtime.errors import Invalid
 
@@ -51,7 +52,7 @@ class SizeSettings(BaseModel):
 
 
 class PlatformSettings(BaseSettings):
-    """Settings of the embedded form."""
+    """Settings of the embedded form, and of the API in any form."""
 
     model_config = SettingsConfigDict(env_prefix="CASSINI_", extra="ignore")
 
@@ -80,6 +81,16 @@ class PlatformSettings(BaseSettings):
     database_url: str | None = Field(
         default=None,
         description="postgresql+asyncpg://… instead of the SQLite files in the data directory",
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="A file with the password to put into `database_url`"
+    )
+    keys: Path | None = Field(
+        default=None, description="The directory of keys; default: `keys` in the data directory"
+    )
+    internal_url: str | None = Field(
+        default=None,
+        description="How running workspaces reach the platform; default: as people do",
     )
     sizes: Annotated[tuple[SizeSettings, ...], NoDecode] = Field(
         default=(),
@@ -116,8 +127,38 @@ class PlatformSettings(BaseSettings):
         host = "localhost" if self.host in _LOCAL else self.host
         return (self.base_url or f"http://{host}:{self.port}").rstrip("/")
 
+    @property
+    def url_for_workloads(self) -> str:
+        """The address running workspaces use, without a slash at its end."""
+        return (self.internal_url or self.url).rstrip("/")
 
-def load_settings(**flags: Any) -> PlatformSettings:
+    @property
+    def database_address(self) -> str | None:
+        """The address of the database with its password; None: SQLite files."""
+        return with_password(self.database_url, self.database_password_file)
+
+
+S = TypeVar("S", bound=PlatformSettings)
+
+
+def with_password(url: str | None, password_file: Path | None) -> str | None:
+    """Return an address with the password that a file holds, where one is named.
+
+    Raises:
+        Invalid: the file cannot be read.
+    """
+    if url is None or password_file is None:
+        return url
+    try:
+        password = password_file.read_text().strip()
+    except OSError as error:
+        raise Invalid(
+            f"the password file {password_file} cannot be read: {error.strerror}"
+        ) from None
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+
+def load_settings(kind: type[S], **flags: Any) -> S:
     """Read the settings; flags that are None were not given.
 
     Raises:
@@ -127,18 +168,18 @@ def load_settings(**flags: Any) -> PlatformSettings:
     try:
         home = given.get("home") or os.environ.get("CASSINI_HOME") or default_home()
         home = Path(home).expanduser().absolute()
-        from_file = _read_file(home / SETTINGS_FILE)
+        from_file = _read_file(home / SETTINGS_FILE, kind)
         from_environment = {
             name: value
             for name in from_file
             if (value := os.environ.get(f"CASSINI_{name.upper()}")) is not None
         }
-        return PlatformSettings(**(from_file | from_environment | given | {"home": home}))
+        return kind(**(from_file | from_environment | given | {"home": home}))
     except ValidationError as error:
         raise Invalid(_explain(error), code="settings") from None
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _read_file(path: Path, kind: type[PlatformSettings]) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -148,7 +189,7 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"the settings file {path} cannot be read: {error}; correct or remove it",
             code="settings",
         ) from None
-    unknown = content.keys() - PlatformSettings.model_fields.keys()
+    unknown = content.keys() - kind.model_fields.keys()
     if unknown:
         names = ", ".join(sorted(unknown))
         raise Invalid(f"the settings file {path} has unknown names: {names}", code="settings")

@@ -14,7 +14,7 @@ from sqlmodel.orm.session import Session
 from cassini.contracts.changes import ResourceChangedV1
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.database import after_commit
+from cassini.runtime.database import after_commit, one_at_a_time
 from cassini.runtime.errors import CallerError
 from cassini.runtime.log_source import LogSource
 from cassini.runtime.service import Ground, Health, Service
@@ -50,13 +50,15 @@ class ApiService(Service):
         settings: PlatformSettings,
         keys: Path,
         log_source: LogSource,
-        platform_health: Callable[[], Awaitable[Health]],
+        health: Callable[[], Awaitable[Health]] | None = None,
     ) -> None:
+        """``health``: of all services, where they are one process; default: of this one."""
         super().__init__(ServiceName.API, TABLES, ground)
         self._settings = settings
         self._keys = keys
         self._log_source = log_source
-        self._platform_health = platform_health
+        self._health_of_all = health
+        self._watch = Watch()
         self.loops = {"history": self._forget_history}
 
     async def open(self) -> None:
@@ -69,15 +71,16 @@ class ApiService(Service):
             settings=self._settings,
             keys=await asyncio.to_thread(load_keys, self._keys),
             log_source=self._log_source,
-            ready=self._platform_health,
-            platform=self._platform_health,
+            ready=self._health_of_all or self.health,
+            platform=self._health_of_all or self.could_start,
             workspaces_of=workspaces_of,
-            watch=Watch(),
+            watch=self._watch,
             belongings_of=belongings_of,
         )
         self.database.on_write(self._announce)
-        self.listeners = {"resource.changed.v1": self.context.watch.changed}
+        self.listeners = {"resource.changed.v1": self._watch.changed}
         async with self.database.write() as session:
+            await one_at_a_time(session, "first start")
             await ensure_first_admin(session, now=self.clock.now())
             await session.flush()
             _, owner_id = await first_admin(session)
@@ -96,9 +99,13 @@ class ApiService(Service):
             hint = ResourceChangedV1(id=row.id, owner_id=row.owner_id, kind="workspace")
             after_commit(session, lambda: self.outbox.hint(hint))
 
-    async def health(self) -> Health:
+    def end_streams(self) -> None:
+        """End the streams of live changes."""
+        self._watch.close()
+
+    async def could_start(self) -> Health:
         """Say whether a workspace could be started now: the image is built, the backend there."""
-        health = await super().health()
+        health = await self.health()
         if not health.ready:
             return health
         async with self.database.read() as session:

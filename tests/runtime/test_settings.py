@@ -1,7 +1,7 @@
 import pytest
 
 from cassini.runtime.errors import Invalid
-from cassini.runtime.settings import SETTINGS_FILE, load_settings
+from cassini.runtime.settings import SETTINGS_FILE, PlatformSettings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -16,15 +16,15 @@ def write(tmp_path, content):
 
 
 def test_flags_go_before_the_environment_before_the_file_before_the_defaults(tmp_path, monkeypatch):
-    ports = [load_settings().port]
+    ports = [load_settings(PlatformSettings).port]
     write(tmp_path, "port = 2")
-    ports.append(load_settings().port)
+    ports.append(load_settings(PlatformSettings).port)
     monkeypatch.setenv("CASSINI_PORT", "3")
-    ports.append(load_settings().port)
-    ports.append(load_settings(port=4).port)
+    ports.append(load_settings(PlatformSettings).port)
+    ports.append(load_settings(PlatformSettings, port=4).port)
 
     assert ports == [8765, 2, 3, 4]
-    assert load_settings(port=None).port == 3
+    assert load_settings(PlatformSettings, port=None).port == 3
 
 
 def test_the_home_of_a_flag_is_where_the_file_is_read(tmp_path):
@@ -32,16 +32,16 @@ def test_the_home_of_a_flag_is_where_the_file_is_read(tmp_path):
     other.mkdir()
     write(other, "port = 5")
 
-    settings = load_settings(home=other)
+    settings = load_settings(PlatformSettings, home=other)
     assert (settings.home, settings.port) == (other, 5)
 
 
 def test_a_flag_is_right_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("CASSINI_PORT", "nonsense")
 
-    assert load_settings(port=4).port == 4
+    assert load_settings(PlatformSettings, port=4).port == 4
     with pytest.raises(Invalid, match="port"):
-        load_settings()
+        load_settings(PlatformSettings)
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ def test_a_flag_is_right_whatever_the_environment_says(monkeypatch):
 def test_a_corrupt_file_is_named_with_what_to_do(tmp_path, content):
     write(tmp_path, content)
     with pytest.raises(Invalid, match=r"cannot be read.*correct or remove it") as raised:
-        load_settings()
+        load_settings(PlatformSettings)
     assert str(tmp_path / SETTINGS_FILE) in raised.value.message
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path):
     (tmp_path / SETTINGS_FILE).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Invalid, match="cannot be read"):
-        load_settings()
+        load_settings(PlatformSettings)
 
 
 def test_a_misspelt_name_in_the_file_is_named(tmp_path):
     write(tmp_path, "prot = 1")
     with pytest.raises(Invalid, match="unknown names: prot"):
-        load_settings()
+        load_settings(PlatformSettings)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_a_misspelt_name_in_the_file_is_named(tmp_path):
 )
 def test_a_wrong_value_is_named_without_the_value(name, value):
     with pytest.raises(Invalid, match=f"wrong settings: {name}"):
-        load_settings(**{name: value})
+        load_settings(PlatformSettings, **{name: value})
 
 
 def test_an_address_that_holds_a_password_is_not_in_the_message():
     with pytest.raises(Invalid) as raised:
-        load_settings(database_url=["postgresql+asyncpg://u:hunter2@host/db"])
+        load_settings(PlatformSettings, database_url=["postgresql+asyncpg://u:hunter2@host/db"])
     assert "hunter2" not in str(raised.value)
 
 
 def test_the_url_people_use_has_no_slash_at_its_end():
-    assert load_settings(port=4).url == "http://localhost:4"
-    assert load_settings(base_url="https://c.example/").url == "https://c.example"
+    assert load_settings(PlatformSettings, port=4).url == "http://localhost:4"
+    assert load_settings(PlatformSettings, base_url="https://c.example/").url == "https://c.example"
 
 
 SIZES = """
@@ -101,7 +101,7 @@ price_per_hour = 0.8
 
 def test_sizes_are_tables_in_the_file_and_json_in_the_environment(tmp_path, monkeypatch):
     write(tmp_path, SIZES)
-    small, large = load_settings().sizes
+    small, large = load_settings(PlatformSettings).sizes
     assert (small.name, small.cores, small.memory, small.price_per_hour) == (
         "small",
         1,
@@ -111,9 +111,9 @@ def test_sizes_are_tables_in_the_file_and_json_in_the_environment(tmp_path, monk
     assert (large.name, large.price_per_hour) == ("large", 0.8)
 
     monkeypatch.setenv("CASSINI_SIZES", '[{"name": "other", "cores": 2, "memory": "512Mi"}]')
-    assert [size.name for size in load_settings().sizes] == ["other"]
+    assert [size.name for size in load_settings(PlatformSettings).sizes] == ["other"]
     (tmp_path / SETTINGS_FILE).unlink()
-    assert [size.name for size in load_settings().sizes] == ["other"]
+    assert [size.name for size in load_settings(PlatformSettings).sizes] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_sizes_are_tables_in_the_file_and_json_in_the_environment(tmp_path, monk
 def test_a_wrong_size_is_named(tmp_path, size, said):
     write(tmp_path, f"[[sizes]]\n{size}")
     with pytest.raises(Invalid, match=f"wrong settings: .*{said}"):
-        load_settings()
+        load_settings(PlatformSettings)
 
 
 def test_a_size_that_is_there_twice_is_named(tmp_path):
     write(tmp_path, SIZES.replace("large", "small"))
     with pytest.raises(Invalid, match="small is there more than once"):
-        load_settings()
+        load_settings(PlatformSettings)
 
 
 def test_sizes_in_the_environment_that_are_no_json_are_told(monkeypatch):
     monkeypatch.setenv("CASSINI_SIZES", "small")
     with pytest.raises(Invalid, match=r"sizes: .*not JSON"):
-        load_settings()
+        load_settings(PlatformSettings)

@@ -2,8 +2,9 @@
 
 A service's versions are files ``NNNN_what.py`` beside its code; revisions are their numbers. The
 embedded form upgrades by itself at start; the version table is looked at first, so that a start
-with nothing to do does not load alembic. Of replicas that start together one upgrades and the
-others wait for it.
+with nothing to do does not load alembic. In the distributed form ``cassini migrate`` does it, and
+services wait for it; tables of a later release are fine for them, since fields are only added. Of
+several that upgrade at once one does it and the others wait for it.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from cassini.runtime.database import Database
+from cassini.runtime.errors import BackendError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -33,6 +35,23 @@ async def upgrade(database: Database, versions: Path, metadata: MetaData) -> Non
     if await database.run_sync(_current) != head_of(versions):
         await asyncio.to_thread(import_module, "alembic.command")  # 0.2 s, not on the loop
         await database.run_sync(lambda connection: _upgrade(connection, versions, metadata))
+
+
+async def require_current(database: Database, versions: Path) -> None:
+    """Pass where a service's tables are of this release or a later one.
+
+    Raises:
+        BackendError: they are not there or older; the message says what to do.
+    """
+    async with database.read() as session:
+        current = await (await session.connection()).run_sync(_current)
+    if (current or "") < head_of(versions):
+        there = f"at version {current}" if current else "not there"
+        needed = head_of(versions)
+        raise BackendError(
+            f"the tables are {there}, this release needs {needed}: run `cassini migrate`",
+            code="not_migrated",
+        )
 
 
 def _current(connection: Connection) -> str | None:

@@ -191,7 +191,7 @@ class Lifecycle:
         spec = workspace_spec(
             row,
             owner=around.owners[row.owner_id],
-            base_url=self._api.settings.url,
+            base_url=self._api.settings.url_for_workloads,
             image=reference,
             size=around.sizes.get(row.instance_size),
             secrets=await credentials.secret_variables(session, row.id),

@@ -18,9 +18,10 @@ from cassini.runtime.settings import PlatformSettings
 from cassini.testing.waiting import until
 from services.api.auth.authentication import caller_of_token
 from services.api.people.accounts import create_token, create_user
-from services.embedded import Platform, bind
+from services.embedded import Platform
 from services.places import Places
 from services.provisioner.testing import ScriptedBackend
+from services.serving import bind
 from tests.system.crash.tiny_images import TinyImages
 
 _HOST = "127.0.0.1"

@@ -113,7 +113,7 @@ class World:
             settings=PlatformSettings(base_url=BASE_URL),
             keys=directory / "keys",
             log_source=self.logs,
-            platform_health=_healthy,
+            health=_healthy,
         )
         self.sequence = 0
         self.clients: list[httpx.AsyncClient] = []

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 
 from cassini.runtime.settings import PlatformSettings
-from services.embedded import Platform, bind
+from services.embedded import Platform
 from services.places import Places
+from services.serving import bind
 from tests.system.crash.tiny_images import TinyImages
 
 SETTLE_SECONDS = 40.0

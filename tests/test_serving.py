@@ -1,9 +1,9 @@
-"""The embedded form's own socket."""
+"""The socket that HTTP is served on."""
 
 import asyncio
 import socket
 
-from services.embedded import bind
+from services.serving import bind
 
 
 async def test_an_answer_is_sent_at_once():

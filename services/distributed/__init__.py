@@ -1,0 +1,1 @@
+"""The distributed form: each service in processes of its own, any number of each."""

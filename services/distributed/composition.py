@@ -1,0 +1,145 @@
+"""How each service is put together where it has a process of its own.
+
+A service gets its own user of PostgreSQL and RabbitMQ, its own keys, and the doors its settings
+name. Only the service that runs is imported, and only the backends that it uses.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from cassini.contracts.resources import ServiceName
+from cassini.runtime.bus_rabbitmq import RabbitBus
+from cassini.runtime.clock import SystemClock
+from cassini.runtime.database import Database
+from cassini.runtime.errors import Invalid
+from cassini.runtime.log_source_http import HttpLogSource, Peer, log_routes
+from cassini.runtime.service import Ground, Service
+from cassini.runtime.settings import with_password
+from services.distributed.keys import ServiceKeys
+from services.distributed.settings import DistributedSettings
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One service, what it answers inside, and (the api) outside once it is prepared."""
+
+    service: Service
+    internal_routes: Sequence[Route] = ()
+    public_app: Callable[[], ASGIApp] | None = None
+    log_source: HttpLogSource | None = field(default=None)
+
+    async def close(self) -> None:
+        """Close what the service does not close itself."""
+        if self.log_source is not None:
+            await self.log_source.close()
+
+
+class Composition:
+    """Puts one service together, as often as it is started anew."""
+
+    def __init__(self, name: ServiceName, settings: DistributedSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.keys = ServiceKeys(name, settings.keys, settings.public_keys)
+        self.clock = SystemClock()
+
+    def compose(self) -> Composed:
+        """Return the service, connected to nothing yet."""
+        return _MAKERS[self.name](self)
+
+    def database(self) -> Database:
+        """Return the service's own schema."""
+        address = self.settings.database_address
+        if address is None or not address.startswith("postgresql"):
+            raise Invalid("the distributed form needs PostgreSQL: set CASSINI_DATABASE_URL")
+        return Database(address, schema=self.name)
+
+    def ground(self) -> Ground:
+        """Return what the service stands on."""
+        bus = RabbitBus(
+            with_password(self.settings.bus_url, self.settings.bus_password_file) or "",
+            service=self.name,
+            replica=f"{socket.gethostname()}-{os.getpid()}",
+        )
+        return Ground(
+            database=self.database(),
+            bus=bus,
+            clock=self.clock,
+            sealer=self.keys.sealer(),
+            opener=self.keys.opener(),
+            exclusive=False,
+        )
+
+    def log_source(self) -> HttpLogSource:
+        """Return where the api asks for logs."""
+        urls = {
+            ServiceName.PROVISIONER: self.settings.provisioner_url,
+            ServiceName.BUILDER: self.settings.builder_url,
+        }
+        pods, builds = (
+            Peer(name, url, self.keys.signer(name, self.clock)) for name, url in urls.items()
+        )
+        return HttpLogSource(pods, builds)
+
+    def log_routes(self, service: Service) -> list[Route]:
+        """Return the routes under which the api may ask this service for logs."""
+        return log_routes(service, self.keys.verifier([ServiceName.API], self.clock))
+
+
+def _api(made: Composition) -> Composed:
+    from services.api.app import create_app  # noqa: PLC0415 - only the service that runs
+    from services.api.service import ApiService  # noqa: PLC0415
+
+    logs = made.log_source()
+    api = ApiService(
+        made.ground(), settings=made.settings, keys=made.settings.keys, log_source=logs
+    )
+    return Composed(api, public_app=lambda: create_app(api.context), log_source=logs)
+
+
+def _scheduler(made: Composition) -> Composed:
+    from services.scheduler.service import SchedulerService  # noqa: PLC0415
+
+    return Composed(SchedulerService(made.ground()))
+
+
+def _secrets(made: Composition) -> Composed:
+    from services.secrets.service import SecretsService  # noqa: PLC0415
+    from services.secrets.stores.local import LocalStore  # noqa: PLC0415
+
+    home, keys = made.settings.home, made.settings.keys
+    store = LocalStore(home / "store", keys / "store.key")
+    return Composed(SecretsService(made.ground(), store))
+
+
+def _builder(made: Composition) -> Composed:
+    from services.builder.backends.local_env import LocalEnvBackend  # noqa: PLC0415
+    from services.builder.service import BuilderService  # noqa: PLC0415
+
+    home = made.settings.home
+    images = LocalEnvBackend(images=home / "images", cache=home / "package-cache")
+    builder = BuilderService(made.ground(), images, home / "build-logs")
+    return Composed(builder, internal_routes=made.log_routes(builder))
+
+
+def _provisioner(made: Composition) -> Composed:
+    from services.provisioner.backends.local import LocalBackend  # noqa: PLC0415
+    from services.provisioner.service import ProvisionerService  # noqa: PLC0415
+
+    pods = LocalBackend(data=made.settings.home, installation_id=made.keys.installation_id)
+    provisioner = ProvisionerService(made.ground(), pods, log_days=made.settings.log_days)
+    return Composed(provisioner, internal_routes=made.log_routes(provisioner))
+
+
+_MAKERS: Mapping[ServiceName, Callable[[Composition], Composed]] = {
+    ServiceName.API: _api,
+    ServiceName.SCHEDULER: _scheduler,
+    ServiceName.SECRETS: _secrets,
+    ServiceName.BUILDER: _builder,
+    ServiceName.PROVISIONER: _provisioner,
+}
