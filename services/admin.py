@@ -1,9 +1,11 @@
 """What ``cassini admin`` does, on the API's own database; the platform may run or not."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
+import httpx
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import ServiceName
@@ -16,6 +18,8 @@ from services.api.keys import load_keys
 from services.api.people.accounts import create_sign_in_link, create_token, create_user
 from services.api.tables import TABLES
 from services.places import Places
+
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 async def make_sign_in_link(settings: PlatformSettings, username: str) -> str:
@@ -64,6 +68,28 @@ async def find_strays(settings: PlatformSettings) -> list[str]:
     """
     async with _api_database(settings) as session:
         return [f"{noun} {id_}" for noun, id_ in await list_strays(session, TABLES.declaration)]
+
+
+async def wait_ready(settings: PlatformSettings, say: Callable[[str], None]) -> str:
+    """Wait until a workspace could be started; says what is waited for. Returns the address."""
+    last = ""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.port}") as client:
+        while True:
+            why = await _why_not_ready(client)
+            if why is None:
+                return settings.url
+            if why != last:
+                say(why)
+            last = why
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _why_not_ready(client: httpx.AsyncClient) -> str | None:
+    try:
+        reply = await client.get("/health/platform")
+        return None if reply.is_success else str(reply.json()["message"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return "waiting for the api to answer"
 
 
 @asynccontextmanager

@@ -130,6 +130,14 @@ def token(username: UserName = "admin", home: Home = None) -> None:
     print(_run(make_token(_settings(PlatformSettings, home=home), username)))  # noqa: T201
 
 
+@admin.command("wait")
+def wait(home: Home = None) -> None:
+    """Wait until a workspace could be started here, saying what is waited for."""
+    from services.admin import wait_ready  # noqa: PLC0415
+
+    print(_run(wait_ready(_settings(PlatformSettings, home=home), _say)))  # noqa: T201
+
+
 @admin.command("strays")
 def strays(home: Home = None) -> None:
     """List what was found running or kept that no workspace stands for; nothing removes it.
