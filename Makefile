@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format docs api-coverage bench lock image-locks client-locks migration clean
+.PHONY: help up compose-up compose-down test check format docs api-coverage bench lock image-locks client-locks migration clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,18 @@ $(READY): pyproject.toml uv.lock
 
 up: $(READY) ## Run the platform on this machine (UP="--port 9000 …" passes flags on)
 	@exec $(RUN)/cassini up $(UP)
+
+# The group that may use Docker's socket is another one on each machine.
+COMPOSE = DOCKER_GID=$$(stat -c %g /var/run/docker.sock) docker compose
+
+compose-up: ## Run the distributed form with Docker Compose (COMPOSE_UP="--scale api=2" adds flags)
+	@command -v docker >/dev/null || { echo "This needs Docker with its compose plugin."; exit 1; }
+	@$(COMPOSE) up --build --detach --remove-orphans $(COMPOSE_UP)
+	@printf 'Cassini is ready:  '; $(COMPOSE) exec -T api cassini admin wait 1>&2
+	@echo "A sign-in link:    docker compose exec api cassini admin sign-in-link"
+
+compose-down: ## Stop the distributed form; data and running servers stay
+	@$(COMPOSE) down
 
 test: $(READY) ## Run the tests (T="tests/api -k start" picks some)
 	@$(RUN)/pytest -n auto --dist loadgroup $(T)

@@ -18,7 +18,7 @@ from pathlib import Path
 from nacl.public import PrivateKey, PublicKey
 
 from cassini.contracts.resources import ServiceName, new_id
-from cassini.runtime.broker_definitions import definitions
+from cassini.runtime.broker_definitions import broker_definitions
 from cassini.runtime.clock import Clock
 from cassini.runtime.errors import Invalid
 from cassini.runtime.request_signing import RequestSigner, RequestVerifier
@@ -77,7 +77,7 @@ def make_keys(private: Path, public: Path, *, owner: int | None = None) -> None:
         key = PrivateKey(secret_file(own / SEAL_KEY, PrivateKey.SIZE))
         _write_new(public / f"{service}.pub", base64.b64encode(bytes(key.public_key)).decode())
         for name in (DATABASE_PASSWORD, BUS_PASSWORD):
-            _write_new(own / name, secrets.token_urlsafe(_PASSWORD_BYTES), mode=0o600)
+            _write_new(own / name, _password(), mode=0o600)
     load_keys(private / ServiceName.API)
     _write_new(public / "installation-id", new_id())
     if owner is not None:
@@ -88,19 +88,21 @@ def make_keys(private: Path, public: Path, *, owner: int | None = None) -> None:
 
 
 def _make_servers(private: Path) -> None:
-    """Write what PostgreSQL and RabbitMQ read at their start; they drop root rights before."""
-    passwords = {name: _read(private / name / DATABASE_PASSWORD) for name in ServiceName}
-    for server in ("postgres", "rabbitmq"):
-        (private / server).mkdir(mode=0o755, parents=True, exist_ok=True)
-    _write_new(
-        private / "postgres" / "postgres-password",
-        secrets.token_urlsafe(_PASSWORD_BYTES),
-        mode=0o644,
+    """Write what PostgreSQL and RabbitMQ read at their start, as users of their own."""
+    postgres, rabbitmq = private / "postgres", private / "rabbitmq"
+    for server in (postgres, rabbitmq):
+        server.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _write_new(postgres / "postgres-password", _password(), mode=0o644)
+    _write_new(rabbitmq / "administrator-password", _password(), mode=0o644)
+    database = {name: _read(private / name / DATABASE_PASSWORD) for name in ServiceName}
+    _write_new(postgres / "roles.sql", _roles(database), mode=0o644)
+    made = broker_definitions(
+        {name: _read(private / name / BUS_PASSWORD) for name in ServiceName},
+        administrator_password=_read(rabbitmq / "administrator-password"),
+        salt=lambda: os.urandom(4),
     )
-    _write_new(private / "postgres" / "roles.sql", _roles(passwords), mode=0o644)
-    broker = {name: _read(private / name / BUS_PASSWORD) for name in ServiceName}
     # Made anew each time: another release's catalogue means other permissions.
-    _write(private / "rabbitmq" / "definitions.json", json.dumps(definitions(broker)), mode=0o644)
+    _write(rabbitmq / "definitions.json", json.dumps(made), mode=0o644)
 
 
 def _roles(passwords: dict[ServiceName, str]) -> str:
@@ -114,6 +116,10 @@ def _roles(passwords: dict[ServiceName, str]) -> str:
 
 def _public_keys(path: Path) -> list[PublicKey]:
     return [PublicKey(base64.b64decode(line)) for line in path.read_text().split()]
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
 def _read(path: Path) -> str:

@@ -14,7 +14,9 @@ class DistributedSettings(PlatformSettings):
     database_url: str = Field(
         description="postgresql+asyncpg://user@host/database, the user this service's own"
     )
-    bus_url: str = Field(description="amqp://user@host/ of RabbitMQ, the user this service's own")
+    bus_url: str = Field(
+        description="amqp://user@host/vhost of RabbitMQ, the user this service's own"
+    )
     bus_password_file: Path | None = Field(
         default=None, description="A file with the password to put into `bus_url`"
     )

@@ -1,6 +1,6 @@
 """Migrations as a step of their own, each service as its own user of PostgreSQL."""
 
-import uuid
+import asyncio
 
 import pytest
 from sqlalchemy import text
@@ -13,35 +13,21 @@ from cassini.runtime.migrations import require_current
 from services.distributed.keys import make_keys
 from services.distributed.migrate import migrate
 from services.scheduler.tables import TABLES
+from tests.distributed.conftest import statements
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-async def installation(postgres_url, tmp_path):
-    """A database of its own, with the roles that an installation's keys name; its address."""
+async def installation(empty_database, postgres_url, tmp_path):
+    """The roles that an installation's keys name, in a database of their own; its address."""
     make_keys(tmp_path / "private", tmp_path / "public")
-    name = f"cassini_{uuid.uuid4().hex}"
-    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
     roles = (tmp_path / "private" / "postgres" / "roles.sql").read_text()
     drop = "".join(f"DROP ROLE IF EXISTS {service};" for service in ServiceName)
-    await statements(postgres_url, drop, f"CREATE DATABASE {name}")
-    await statements(url, roles)
-    yield url, tmp_path / "private"
-    await statements(postgres_url, f"DROP DATABASE {name} WITH (FORCE)", drop)
-
-
-async def statements(url, *scripts):
-    """Run statements outside any transaction."""
-    database = Database(url)
-    engine = database._writer.execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            for script in scripts:
-                for statement in filter(str.strip, script.split(";")):
-                    await connection.execute(text(statement))
-    finally:
-        await database.close()
+    await asyncio.to_thread(asyncio.run, statements(empty_database, roles))
+    yield empty_database, tmp_path / "private"
+    owned = "".join(f"DROP OWNED BY {service} CASCADE;" for service in ServiceName)
+    await asyncio.to_thread(asyncio.run, statements(empty_database, owned, drop))
 
 
 def own(url, service):
