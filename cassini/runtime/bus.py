@@ -13,14 +13,17 @@ Beside that stand hints: told to every replica of every listener, kept nowhere, 
 nobody. What they hint at is in a database, so one that is lost costs only time.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
 
-Receiver = Callable[[Envelope], Awaitable[None]]
+Outcomes = Sequence[Exception | None]
+Receiver = Callable[[Sequence[Envelope]], Awaitable[Outcomes]]
+"""Takes events of one type, in order; returns for each whether it is handled and committed (None)
+or why not. It never raises."""
 Listener = Callable[[Envelope], None]
 
 handled_event: ContextVar[Envelope | None] = ContextVar("handled_event", default=None)

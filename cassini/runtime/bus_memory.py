@@ -1,15 +1,18 @@
 """The bus of the embedded form: the relay calls each reader's receiver itself.
 
 Nothing is held in memory: an event that a reader could not take stays a delivery row of its
-sender, so this bus loses nothing when the process is killed.
+sender, so this bus loses nothing when the process is killed. What a relay sends at once goes to a
+reader at once, for the reader to commit together.
 """
+
+import asyncio
 
 import structlog
 
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.bus import Listener, Receiver, handled_event
+from cassini.runtime.bus import Listener, Outcomes, Receiver
 from cassini.runtime.errors import BackendError
 
 _log = structlog.get_logger(__name__)
@@ -21,6 +24,8 @@ class MemoryBus:
     def __init__(self) -> None:
         self._receivers: dict[tuple[str, str], Receiver] = {}
         self._listeners: dict[str, list[Listener]] = {}
+        self._sending: dict[tuple[str, str], list[Envelope]] = {}
+        self._deliveries: dict[tuple[str, str], asyncio.Task[Outcomes]] = {}
 
     def destinations(self, event_type: str) -> tuple[str, ...]:
         """Return every reader of the type, by name."""
@@ -35,11 +40,26 @@ class MemoryBus:
         receiver = self._receivers.get((destination, envelope.type))
         if receiver is None:
             raise BackendError(f"{destination} does not take {envelope.type} now")
-        token = handled_event.set(envelope)
-        try:
-            await receiver(envelope)
-        finally:
-            handled_event.reset(token)
+        outcome = await self._deliver(receiver, (destination, envelope.type), envelope)
+        if outcome is not None:
+            raise outcome
+
+    async def _deliver(
+        self, receiver: Receiver, key: tuple[str, str], envelope: Envelope
+    ) -> Exception | None:
+        """Let the first of those who send now deliver for all of them."""
+        together = self._sending.setdefault(key, [])
+        place = len(together)
+        together.append(envelope)
+        if place == 0:
+            delivery = asyncio.create_task(self._deliver_all(receiver, key))
+            self._deliveries[key] = delivery
+        outcomes = await asyncio.shield(self._deliveries[key])
+        return outcomes[place]
+
+    async def _deliver_all(self, receiver: Receiver, key: tuple[str, str]) -> Outcomes:
+        await asyncio.sleep(0)  # those that are sent in the same breath come along
+        return await receiver(self._sending.pop(key))
 
     def subscribe(self, service: ServiceName, event_type: str, receiver: Receiver) -> None:
         """Take the receiver of one service for one event type.

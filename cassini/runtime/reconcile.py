@@ -26,9 +26,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
+from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
 from cassini.runtime.ownership import OwnedRow, Ownership, observe_under
-from cassini.runtime.relay import backoff
 
 R = TypeVar("R", bound=OwnedRow)
 

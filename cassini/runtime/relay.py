@@ -20,21 +20,14 @@ from cassini.contracts.envelope import Envelope
 from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
-from cassini.runtime.errors import BackendError, Retry
+from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, told
 from cassini.runtime.outbox import DEAD, PENDING, Outbox
 
 _BATCH = 64
-_MOST_TRIES = 8
-_FIRST_DELAY, _LONGEST_DELAY = 0.2, 60.0
 _LOOK_AGAIN_SECONDS = 5.0
 """How often to look without being woken: a hint can be lost when a commit's process dies."""
 
 _log = structlog.get_logger(__name__)
-
-
-def backoff(tries: int) -> float:
-    """Return the seconds to wait after so many failures."""
-    return float(min(_FIRST_DELAY * 2 ** min(tries, 16), _LONGEST_DELAY))
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,7 @@ class _Failure:
     @property
     def is_final(self) -> bool:
         """Whether the reader failed by itself for the last time."""
-        outside = isinstance(self.error, BackendError | Retry) or is_outage(self.error)
-        return not outside and self.delivery.tries + 1 >= _MOST_TRIES
+        return not is_outside(self.error) and self.delivery.tries + 1 >= MOST_TRIES
 
 
 class Relay:
@@ -146,7 +138,7 @@ class Relay:
             values = {
                 "tries": each.tries + 1,
                 "next_at": retry_at,
-                "error": f"{type(failure.error).__name__}: {failure.error}"[:2000],
+                "error": told(failure.error),
                 "state": DEAD if failure.is_final else PENDING,
             }
             where = table.c.position == each.position

@@ -22,12 +22,13 @@ from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
+from cassini.runtime.deliveries import backoff
 from cassini.runtime.inbox import Handler, Inbox, Listen
 from cassini.runtime.migrations import require_current, upgrade
 from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Failed, Reconciler, Step
-from cassini.runtime.relay import Relay, backoff
+from cassini.runtime.relay import Relay
 from cassini.runtime.sealing import Opener, Sealer
 
 _RESEND_SECONDS = 5.0

@@ -34,9 +34,9 @@ class Handlers:
         """Keep the answer and let the workload that waits for it go on."""
         if fact.declarer is not ServiceName.PROVISIONER:
             return
-        if not await self._leases.take(session, fact):
-            return
+        # The workload's row first, as a wish locks it: the other way round they would wait for
+        # each other.
         waiting = select(Workload).where(col(Workload.lease_id) == fact.id).with_for_update()
         row = (await session.exec(waiting)).one_or_none()
-        if row is not None:
+        if await self._leases.take(session, fact) and row is not None:
             self._workloads.wake(session, row)

@@ -90,7 +90,8 @@ class Builder:
         )
         inbox = Inbox(ServiceName.BUILDER, self.service.database, self.service.handlers)
         now = datetime.now(UTC)
-        await inbox.receive(envelop(wish, event_id=new_id(), source="api", time=now))
+        event = envelop(wish, event_id=new_id(), source="api", time=now)
+        assert await inbox.receive([event]) == [None]
 
     async def fact(self, image_id, status):
         def newest():

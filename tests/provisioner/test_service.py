@@ -74,8 +74,9 @@ class Embedded:
         return (fact := self.workload()) is not None and fact.status == status
 
 
-async def ignore(_envelope) -> None:
-    """Take an event and do nothing."""
+async def ignore(envelopes) -> list[None]:
+    """Take events and do nothing."""
+    return [None] * len(envelopes)
 
 
 @pytest.fixture

@@ -103,8 +103,9 @@ async def test_an_event_waits_for_a_reader_that_is_not_there(database, clock, st
 
     received = []
 
-    async def receive(envelope):
-        received.append(envelope.subject)
+    async def receive(envelopes):
+        received.extend(each.subject for each in envelopes)
+        return [None] * len(envelopes)
 
     bus.subscribe(ServiceName.BUILDER, "image.declared.v1", receive)
     await stage.relay.send_due()

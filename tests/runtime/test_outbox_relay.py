@@ -8,9 +8,9 @@ from sqlalchemy.exc import OperationalError
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus import handled_event
+from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError, Retry
 from cassini.runtime.outbox import DEAD
-from cassini.runtime.relay import backoff
 from cassini.testing.probe import ProbeBus
 from cassini.testing.waiting import until
 from tests.runtime.things import DECLARATION, ID, OTHER_ID, OUTBOX, Stage, wish

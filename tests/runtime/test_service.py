@@ -66,8 +66,9 @@ async def builder(stage, database, clock, monkeypatch):
     service = Builder(ground)
     service.ready_to_take = facts = []
 
-    async def take(envelope):
-        facts.append(envelope.message())
+    async def take(envelopes):
+        facts.extend(each.message() for each in envelopes)
+        return [None] * len(envelopes)
 
     ground.bus.subscribe(ServiceName.API, "image.observed.v1", take)
     yield service

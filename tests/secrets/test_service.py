@@ -59,7 +59,8 @@ class Secrets:
     async def declare(self, wish):
         inbox = Inbox(ServiceName.SECRETS, self.service.database, self.service.handlers)
         source, now = wish.declarer, datetime.now(UTC)
-        await inbox.receive(envelop(wish, event_id=new_id(), source=source, time=now))
+        event = envelop(wish, event_id=new_id(), source=source, time=now)
+        assert await inbox.receive([event]) == [None]
 
     async def set(self, credential_id, value, *, generation=1, sealed=True):
         text = self.ring.sealer().seal(
