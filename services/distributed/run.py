@@ -12,8 +12,8 @@ import structlog
 
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.database import is_outage
+from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError
-from cassini.runtime.relay import backoff
 from cassini.runtime.service import Health, stop_all
 from services.distributed.composition import Composed, Composition
 from services.distributed.door import Door, internal_app
