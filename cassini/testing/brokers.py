@@ -151,8 +151,11 @@ def _locked(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _start_container() -> Broker:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only tests have it
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - only tests have it
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
+    # The last of the run's processes removes it: another container to see to that is not needed.
+    testcontainers_config.ryuk_disabled = True
     amqp, management = _free_port(), _free_port()
     container = DockerContainer(IMAGE).with_bind_ports(5672, amqp)
     container = container.with_bind_ports(15672, management).with_kwargs(labels={"cassini": "test"})

@@ -5,6 +5,7 @@ import pytest
 from cassini.contracts.resources import ServiceName
 from tests.distributed.installation import Installation
 from tests.system.platform import free_port
+from tests.system.small_server import small_server
 from tests.system.waiting import until
 
 pytestmark = [
@@ -14,8 +15,6 @@ pytestmark = [
     pytest.mark.xdist_group("jupyter"),
     pytest.mark.timeout(400),
 ]
-
-SERVER = 'echo "hello from $SATURN_RESOURCE_ID"; exec python3 -m http.server --bind 127.0.0.1 $PORT'
 
 
 def started(installation: Installation) -> int:
@@ -36,14 +35,15 @@ def could_start(http) -> bool:
 def test_a_server_starts_prints_and_stops(installation):
     http = installation.client(started(installation))
     until(lambda: could_start(http), "the platform", seconds=120)
-    workspace = http.create("one", command=SERVER)
+    workspace = http.create("one", **small_server())
     http.do("start", workspace)
-    shown = http.wait_for(workspace, "running")
-    assert "distributed" not in shown["status"]
-    logs = until(
-        lambda: http.ask("GET", f"/api/workspaces/{workspace}/logs")["logs"], "what it printed"
-    )
-    assert any(f"hello from {workspace}" in str(line) for line in logs), logs
+    http.wait_for(workspace, "running")
+
+    def printed() -> bool:
+        logs = http.ask("GET", f"/api/workspaces/{workspace}/logs")["logs"]
+        return f"hello from {workspace}" in [line["content"] for line in logs]
+
+    until(printed, "what it printed")
     http.do("stop", workspace)
     http.wait_for(workspace, "stopped")
     assert [0] * len(ServiceName) == installation.end()
@@ -58,7 +58,7 @@ def test_two_of_each_and_every_one_killed_in_turn(installation):
     first = {replica.name: replica for replica in reversed(installation.replicas)}
     second = {replica.name: replica for replica in installation.replicas}
     for name in ServiceName:
-        workspace = http.create(f"before-{name}", command=SERVER)
+        workspace = http.create(f"before-{name}", **small_server())
         http.do("start", workspace)
         if name is ServiceName.API:
             second[name].kill()
