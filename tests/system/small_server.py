@@ -36,5 +36,8 @@ def small_server(**environment: str) -> dict[str, Any]:
     """Return the fields of such a workspace."""
     return {
         "environment_variables": {"PYTHONPATH": "/home/jovyan/small", **environment},
-        "config_files": {"small/jupyterlab/__main__.py": {"content": _SERVER, "mode": "0644"}},
+        "config_files": {
+            f"small/jupyterlab/{name}.py": {"content": content, "mode": "0644"}
+            for name, content in (("__init__", "# a package\n"), ("__main__", _SERVER))
+        },
     }
