@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up compose-up compose-down test check format docs api-coverage bench lock image-locks client-locks migration clean
+.PHONY: help up compose-up compose-down test check format docs api-coverage bench drill lock image-locks client-locks migration clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ api-coverage: $(READY) ## Compare our API with the contract: make api-coverage C
 
 bench: $(READY) ## Measure starts, memory and lists beside JupyterHub, in one run
 	@$(RUN)/python -m tests.bench $(BENCH)
+
+drill: $(READY) ## Break the distributed form in every way and see it heal (DRILL="--short")
+	@$(RUN)/python -m tests.stack $(DRILL)
 
 lock: $(READY) ## Resolve the platform's own dependencies again
 	@$(RUN)/uv lock --upgrade

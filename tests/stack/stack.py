@@ -1,0 +1,128 @@
+"""The distributed form as ``docker compose`` runs it, under a project name of its own.
+
+Everything is the real thing: the images, volumes and networks of ``docker-compose.yml``. What
+belongs to it is found by the project's and the installation's labels and removed at the end.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.system.client import Client
+from tests.system.platform import free_port
+
+ROOT = Path(__file__).parents[2]
+BUILD_SECONDS, COMMAND_SECONDS = 900.0, 300.0
+SERVICES = ("api", "scheduler", "secrets", "builder", "provisioner")
+INSTALLATION_LABEL = "cassini.installation"
+
+
+def run(*words: str | Path, seconds: float = COMMAND_SECONDS, **environment: str) -> str:
+    """Run a command; returns what it printed.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, words))}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class Stack:
+    """One compose project."""
+
+    def __init__(self, project: str, *, port: int | None = None) -> None:
+        self.project = project
+        self.port = port or free_port()
+        self.url = f"http://localhost:{self.port}"
+        socket = Path("/var/run/docker.sock")
+        self._environment = {
+            "COMPOSE_PROJECT_NAME": project,
+            "CASSINI_PORT": str(self.port),
+            "DOCKER_GID": str(socket.stat().st_gid),
+        }
+
+    def compose(self, *words: str, seconds: float = COMMAND_SECONDS) -> str:
+        """Run ``docker compose`` in this project."""
+        return run("docker", "compose", *words, seconds=seconds, **self._environment)
+
+    def up(self, *, replicas: int = 1) -> None:
+        """Build and start everything, and wait until a server could be started."""
+        scale = [word for name in SERVICES for word in ("--scale", f"{name}={replicas}")]
+        self.compose("up", "--build", "--detach", *scale, seconds=BUILD_SECONDS)
+        self.wait(seconds=BUILD_SECONDS)
+
+    def wait(self, *, seconds: float = COMMAND_SECONDS) -> None:
+        """Wait until a server could be started."""
+        self.compose("exec", "-T", "api", "cassini", "admin", "wait", seconds=seconds)
+
+    def client(self, user: str = "admin") -> Client:
+        """Return a client with a new token of this user."""
+        words = ("exec", "-T", "api", "cassini", "admin", "token", "--user", user)
+        return Client(self.url, self.compose(*words).strip())
+
+    def installation_id(self) -> str:
+        """Return the id that everything made by this installation is labelled with."""
+        words = ("exec", "-T", "api", "cat", "/public/installation-id")
+        return self.compose(*words).strip()
+
+    def containers(self, service: str) -> list[str]:
+        """Return the ids of a service's containers."""
+        return self.compose("ps", "--quiet", service).split()
+
+    def pods(self, *, every: bool = False) -> list[dict[str, Any]]:
+        """Return workloads' containers as ``docker ps`` shows them: those that run, or every one."""
+        label = f"label={INSTALLATION_LABEL}={self.installation_id()}"
+        words = ["docker", "ps", "--filter", label, "--format", "{{json .}}"]
+        lines = run(*words, *(["--all"] if every else []))
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Return the rows of a query, as text."""
+        words = ("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", "cassini", "-AtF", "\t")
+        return [line.split("\t") for line in self.compose(*words, "-c", statement).splitlines()]
+
+    def rabbitmqctl(self, *words: str) -> str:
+        """Run ``rabbitmqctl``."""
+        return self.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "-q", *words)
+
+    def bao(self, script: str) -> None:
+        """Run a script as OpenBao's administrator."""
+        known = "export BAO_TOKEN=$(cat /unseal/root-token);"
+        words = ("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "openbao-setup", "-c")
+        self.compose(*words, f"{known} {script}")
+
+    def unseal(self) -> None:
+        """Unseal OpenBao as its one-shot does."""
+        self.compose("run", "--rm", "--no-deps", "-T", "openbao-setup")
+
+    def remove(self) -> None:
+        """Remove everything of this installation, workloads and homes too."""
+        ids = self._labelled("ps", "--all")
+        if ids:
+            run("docker", "rm", "--force", "--volumes", *ids)
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        for kind in ("network", "volume"):
+            if ids := self._labelled(kind, "ls"):
+                run("docker", kind, "rm", *ids)
+
+    def _labelled(self, *words: str) -> Sequence[str]:
+        label = f"label={INSTALLATION_LABEL}={self._known_id()}"
+        return run("docker", *words, "--quiet", "--filter", label).split()
+
+    def _known_id(self) -> str:
+        volume = f"{self.project}_keys-public"
+        words = ("--rm", "--volume", f"{volume}:/public:ro", "--entrypoint", "cat")
+        return run("docker", "run", *words, "cassini:local", "/public/installation-id").strip()
