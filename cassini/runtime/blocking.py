@@ -21,6 +21,13 @@ Arguments = TypeVarTuple("Arguments")
 
 _THREADS = 32
 
+
+class Unanswered(BackendError):
+    """A call was not over at its deadline."""
+
+    code = "unanswered"
+
+
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="blocking")
 
 
@@ -35,7 +42,7 @@ async def in_thread(
     Log context and other context variables are the caller's.
 
     Raises:
-        BackendError: it has not returned after so many seconds.
+        Unanswered: it has not returned after so many seconds (a ``BackendError``).
         Exception: whatever the function raises.
     """
     call = partial(contextvars.copy_context().run, function, *args)
@@ -47,5 +54,5 @@ async def in_thread(
         called.cancel()  # at once: the loop would tell it of the other's end only later
         returned.cancel()
     if not done:
-        raise BackendError(f"{what} did not answer within {seconds:g} s")
+        raise Unanswered(f"{what} did not answer within {seconds:g} s")
     return returned.result()

@@ -73,5 +73,5 @@ def configure_logging(
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for noisy in ("httpx", "httpcore", "asyncio", "aiosqlite", "alembic"):
+    for noisy in ("httpx", "httpcore", "asyncio", "aiosqlite", "alembic", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
@@ -176,7 +177,7 @@ def load_settings(kind: type[S], **flags: Any) -> S:
         }
         return kind(**(from_file | from_environment | given | {"home": home}))
     except ValidationError as error:
-        raise Invalid(_explain(error), code="settings") from None
+        raise Invalid(explain(error), code="settings") from None
 
 
 def _read_file(path: Path, kind: type[PlatformSettings]) -> dict[str, Any]:
@@ -196,9 +197,13 @@ def _read_file(path: Path, kind: type[PlatformSettings]) -> dict[str, Any]:
     return content
 
 
-def _explain(error: ValidationError) -> str:
-    wrong = (
-        ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"])))
-        for each in error.errors()
-    )
-    return "wrong settings: " + "; ".join(wrong)
+def explain(error: ValidationError, *, prefix: str = "") -> str:
+    """Say for people which settings are wrong and why; ``prefix`` begins variables' names."""
+    return "wrong settings: " + "; ".join(_one_wrong(each, prefix) for each in error.errors())
+
+
+def _one_wrong(wrong: ErrorDetails, prefix: str) -> str:
+    name = ".".join(map(str, wrong["loc"]))
+    if prefix:
+        name = f"{prefix}{name.upper()}" if name else ""
+    return ": ".join(filter(None, (name, wrong["msg"])))

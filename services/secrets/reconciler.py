@@ -3,6 +3,8 @@
 The store is the truth of what is kept, this service's rows are not: a lease is answered from the
 store, so it is right even when the database is an older copy. A value that is asked for and not
 there makes its credential ``lost``; the declarer then sets it again, and whoever waits is woken.
+A store that has a later generation than the wish means that this service's database is an older
+copy: the fact then tells that generation, so that the declarer jumps past it.
 """
 
 import json
@@ -20,12 +22,13 @@ from cassini.contracts.credentials import (
 from cassini.contracts.resources import ServiceName, Wanted
 from cassini.runtime.database import after_commit
 from cassini.runtime.errors import CassiniError
-from cassini.runtime.ownership import Ownership
+from cassini.runtime.ownership import Ownership, observe_under
 from cassini.runtime.reconcile import Claim, Settled
 from cassini.runtime.sealing import Opener, Sealer
 from services.secrets.leases import answer
 from services.secrets.models import Credential, Lease
-from services.secrets.stores.base import Store, StoredValue
+from services.secrets.outage import Outage
+from services.secrets.stores.base import NewerKept, Store, StoredValue
 
 _LOOK_AGAIN_SECONDS = 5.0
 """When a waiting lease looks again by itself: the value may be stored by another replica."""
@@ -40,34 +43,57 @@ class CredentialSteps:
         leases: Ownership[Lease],
         store: Store,
         opener: Opener,
+        outage: Outage,
     ) -> None:
         self._credentials = credentials
         self._leases = leases
         self._store = store
         self._opener = opener
+        self._outage = outage
 
     async def step(self, claim: Claim[Credential]) -> Settled[Credential]:
         """Store, forget, or find out whether the value is still there."""
         if claim.row.wish is None:
             return Settled(write=self._write(CredentialStatus.LOST))
         wish = CredentialDeclaredV1.model_validate(claim.row.wish)
+        try:
+            status = await self._fulfil(wish)
+        except NewerKept as error:
+            newer = error
+            return Settled(write=lambda session, row: self._tell_newer(session, row, newer))
+        return Settled(write=self._write(status))
+
+    async def _fulfil(self, wish: CredentialDeclaredV1) -> CredentialStatus:
         if wish.wanted == Wanted.ABSENT:
-            await self._store.delete(wish.id)
-            return Settled(write=self._write(CredentialStatus.ABSENT))
+            await self._store.delete(wish.id, generation=wish.generation)
+            return CredentialStatus.ABSENT
         if wish.sealed is None:
             kept = await self._store.get(wish.id)
             if kept is None or kept.value_id != wish.value_id:
-                return Settled(write=self._write(CredentialStatus.LOST))
+                return CredentialStatus.LOST
             value = kept.value
         else:
             value = self._opener.open(wish.sealed, resource_id=wish.id, generation=wish.generation)
         await self._store.put(wish.id, StoredValue(wish.generation, wish.value_id, value))
-        return Settled(write=self._write(CredentialStatus.STORED))
+        return CredentialStatus.STORED
+
+    async def _tell_newer(self, session: AsyncSession, row: Credential, newer: NewerKept) -> None:
+        """Say that the store is ahead: whoever declared this wish declares it past that."""
+        row.generation = newer.generation
+        observe_under(session, row, newer.generation, row.wish_digest)
+        await self._credentials.observe(
+            session,
+            row,
+            status=CredentialStatus.PENDING,
+            reason="NewerValueKept",
+            message="the secret store has a later value than this wish: it is declared again",
+        )
 
     async def failed(
         self, session: AsyncSession, row: Credential, error: CassiniError, _final: bool
     ) -> None:
         """Show why the value is not stored yet, or never will be."""
+        self._outage.note(error)
         await self._credentials.observe(
             session,
             row,
@@ -116,11 +142,13 @@ class LeaseSteps:
         leases: Ownership[Lease],
         store: Store,
         sealer: Sealer,
+        outage: Outage,
     ) -> None:
         self._credentials = credentials
         self._leases = leases
         self._store = store
         self._sealer = sealer
+        self._outage = outage
 
     async def step(self, claim: Claim[Lease]) -> Settled[Lease]:
         """Grant the lease, or say what it waits for; nothing more where that is done."""
@@ -153,6 +181,7 @@ class LeaseSteps:
         self, session: AsyncSession, row: Lease, error: CassiniError, _final: bool
     ) -> None:
         """Show why the lease is not answered yet."""
+        self._outage.note(error)
         row.status = LeaseStatus.PENDING
         await self._leases.observe(
             session,

@@ -1,14 +1,20 @@
 """The secrets service, put together."""
 
+import asyncio
+
 from cassini.contracts.resources import ServiceName
+from cassini.runtime.errors import BackendError
 from cassini.runtime.ownership import Ownership
-from cassini.runtime.service import Ground, Service
+from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.workqueue import WorkQueue
 from services.secrets.handlers import Handlers
 from services.secrets.models import Credential, Lease
+from services.secrets.outage import Outage
 from services.secrets.reconciler import CredentialSteps, LeaseSteps
 from services.secrets.stores.base import Store
 from services.secrets.tables import TABLES
+
+_CHECK_SECONDS = 5.0
 
 
 class SecretsService(Service):
@@ -22,8 +28,9 @@ class SecretsService(Service):
         leases = Ownership(
             Lease, "lease", outbox=self.outbox, clock=ground.clock, queue=WorkQueue()
         )
-        keeping = CredentialSteps(credentials, leases, store, ground.opener)
-        lending = LeaseSteps(credentials, leases, store, ground.sealer)
+        outage = Outage(store, self.database, (credentials, leases), ground.clock)
+        keeping = CredentialSteps(credentials, leases, store, ground.opener, outage)
+        lending = LeaseSteps(credentials, leases, store, ground.sealer, outage)
         handlers = Handlers(credentials, leases)
         self.handlers = {
             "credential.declared.v1": handlers.credential_declared,
@@ -33,3 +40,19 @@ class SecretsService(Service):
             self.own(credentials, keeping.step, keeping.failed),
             self.own(leases, lending.step, lending.failed),
         )
+        self.loops = {"store": store.keep_open, "outage": outage.run}
+        self._store = store
+
+    async def health(self) -> Health:
+        """Say whether the service can do its work now: its store is asked, each time."""
+        health = await super().health()
+        if not health.ready:
+            return health
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._store.check()
+        except BackendError as error:
+            return Health(ready=False, reason=f"{self.name}: {error.message}")
+        except TimeoutError:
+            return Health(ready=False, reason=f"{self.name}: the secret store does not answer")
+        return Health(ready=True)

@@ -7,8 +7,7 @@ from contextvars import ContextVar
 import pytest
 
 from cassini.runtime import blocking
-from cassini.runtime.blocking import in_thread
-from cassini.runtime.errors import BackendError
+from cassini.runtime.blocking import Unanswered, in_thread
 
 WHOSE = ContextVar("WHOSE", default="nobody's")
 
@@ -38,7 +37,7 @@ async def test_what_the_function_raises_is_raised_even_if_it_is_a_timeout_of_its
 
 
 async def test_a_call_that_hangs_is_told_with_the_name_of_who_did_not_answer(gate):
-    with pytest.raises(BackendError, match=r"the Docker engine did not answer within 0\.01 s"):
+    with pytest.raises(Unanswered, match=r"the Docker engine did not answer within 0\.01 s"):
         await in_thread(gate.wait, 60, seconds=0.01, what="the Docker engine")
 
 
@@ -49,7 +48,7 @@ async def test_a_call_past_its_deadline_that_has_not_begun_never_does(gate):
     await asyncio.sleep(0)
     begun = threading.Event()
 
-    with pytest.raises(BackendError):
+    with pytest.raises(Unanswered):
         await in_thread(begun.set, seconds=0.01)
     gate.set()
     await asyncio.gather(*hung)

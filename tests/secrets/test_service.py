@@ -16,13 +16,13 @@ from cassini.contracts.credentials import (
 from cassini.contracts.envelope import envelop
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.clock import SystemClock
-from cassini.runtime.errors import BackendError
 from cassini.runtime.inbox import Inbox
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, stop_all
 from cassini.testing.probe import ProbeBus
 from cassini.testing.waiting import until
 from services.secrets.service import SecretsService
+from services.secrets.stores.base import StoreUnavailable
 from services.secrets.stores.local import LocalStore
 
 
@@ -32,9 +32,13 @@ class FailingStore(LocalStore):
     away = False
 
     async def put(self, credential_id, value):
-        if self.away:
-            raise BackendError("the store is away")
+        await self.check()
         await super().put(credential_id, value)
+
+    async def check(self):
+        if self.away:
+            raise StoreUnavailable("the store is away")
+        await super().check()
 
 
 class Secrets:
@@ -188,7 +192,7 @@ async def test_a_value_that_the_store_lost_is_told_and_can_be_set_again(secrets)
     credential, lease = new_id(), new_id()
     await secrets.set(credential, "hush")
     await secrets.fact(CredentialObservedV1, credential, "stored")
-    await secrets.store.delete(credential)
+    await secrets.store.delete(credential, generation=1)
 
     await secrets.ask(lease, (credential, 1))
     await secrets.fact(CredentialObservedV1, credential, "lost")

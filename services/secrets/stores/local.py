@@ -2,12 +2,18 @@
 
 Each file is a libsodium secret box (PyNaCl ``SecretBox``: XSalsa20-Poly1305) under a key of its
 own file (mode 0600), so a copy of the store without the key tells nothing but ids and sizes. The
-id is inside too: a file renamed to another id is refused.
+id is inside too: a file renamed to another id is refused. Who writes holds a lock on the directory
+from comparing generations to the end, so an older value never takes the place of a newer one; of a
+deleted value nothing stays, so that rule ends with its deletion.
 """
 
 import asyncio
+import fcntl
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nacl.exceptions import CryptoError
@@ -15,7 +21,7 @@ from nacl.secret import SecretBox
 
 from cassini.runtime.errors import BackendError
 from cassini.runtime.sealing import secret_file
-from services.secrets.stores.base import StoredValue
+from services.secrets.stores.base import NewerKept, StoredValue, StoreUnavailable
 
 
 class LocalStore:
@@ -27,19 +33,46 @@ class LocalStore:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def put(self, credential_id: str, value: StoredValue) -> None:
-        """Keep a value in the place of what was there."""
+        """Keep a value in the place of what was there, if that is not newer."""
+        await asyncio.to_thread(self._put, credential_id, value)
+
+    async def get(self, credential_id: str) -> StoredValue | None:
+        """Return what is kept; None where nothing is."""
+        return await asyncio.to_thread(self._get, credential_id)
+
+    async def delete(self, credential_id: str, *, generation: int) -> None:
+        """Forget a value, if it is not newer; success if there is none."""
+        await asyncio.to_thread(self._delete, credential_id, generation)
+
+    async def check(self) -> None:
+        """Return if the directory can be used."""
+        if not await asyncio.to_thread(os.access, self._directory, os.R_OK | os.W_OK | os.X_OK):
+            raise StoreUnavailable(
+                f"the secret store {self._directory} cannot be used: see that it is there and "
+                "belongs to the user that runs Cassini"
+            )
+
+    async def keep_open(self) -> None:
+        """Wait until cancelled: files need nothing."""
+        await asyncio.get_running_loop().create_future()
+
+    def _path(self, credential_id: str) -> Path:
+        return self._directory / f"{credential_id}.box"
+
+    def _put(self, credential_id: str, value: StoredValue) -> None:
         content = {
             "id": credential_id,
             "generation": value.generation,
             "value_id": value.value_id,
             "value": value.value,
         }
-        box = self._box.encrypt(json.dumps(content).encode())
-        await asyncio.to_thread(self._write, credential_id, bytes(box))
+        box = bytes(self._box.encrypt(json.dumps(content).encode()))
+        with self._unless_newer(credential_id, value.generation) as directory:
+            self._write(self._path(credential_id), box)
+            os.fsync(directory)
 
-    async def get(self, credential_id: str) -> StoredValue | None:
-        """Return what is kept; None where nothing is."""
-        box = await asyncio.to_thread(self._read, credential_id)
+    def _get(self, credential_id: str) -> StoredValue | None:
+        box = self._read(credential_id)
         if box is None:
             return None
         try:
@@ -53,12 +86,37 @@ class LocalStore:
             raise BackendError(f"the file of credential {credential_id} is another credential's")
         return StoredValue(content["generation"], content["value_id"], content["value"])
 
-    async def delete(self, credential_id: str) -> None:
-        """Forget a value; success if there is none."""
-        await asyncio.to_thread(self._path(credential_id).unlink, missing_ok=True)
+    def _delete(self, credential_id: str, generation: int) -> None:
+        with self._unless_newer(credential_id, generation):
+            self._path(credential_id).unlink(missing_ok=True)
 
-    def _path(self, credential_id: str) -> Path:
-        return self._directory / f"{credential_id}.box"
+    @contextmanager
+    def _unless_newer(self, credential_id: str, generation: int) -> Iterator[int]:
+        """Hold the store for one write; yields the directory's descriptor."""
+        try:
+            directory = os.open(self._directory, os.O_RDONLY)
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX)
+                kept = self._kept_generation(credential_id)
+                if kept is not None and kept > generation:
+                    raise NewerKept(credential_id, kept)
+                yield directory
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the secret store cannot be written: {error.strerror}"
+            ) from error
+
+    def _kept_generation(self, credential_id: str) -> int | None:
+        """Return the generation that is kept; None also where nobody can read the file any more."""
+        try:
+            kept = self._get(credential_id)
+        except StoreUnavailable:
+            raise
+        except BackendError:
+            return None
+        return None if kept is None else kept.generation
 
     def _read(self, credential_id: str) -> bytes | None:
         try:
@@ -66,25 +124,18 @@ class LocalStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise BackendError(f"the secret store cannot be read: {error.strerror}") from error
+            raise StoreUnavailable(f"the secret store cannot be read: {error.strerror}") from error
 
-    def _write(self, credential_id: str, box: bytes) -> None:
-        path = self._path(credential_id)
-        draft = path.with_suffix(".draft")
+    def _write(self, path: Path, box: bytes) -> None:
+        """Write a file whole; the draft is this writer's own (mode 0600)."""
+        descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=f"{path.name}.")
+        draft = Path(name)
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(box)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-            self._sync_directory()
-        except OSError as error:
-            raise BackendError(f"the secret store cannot be written: {error.strerror}") from error
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise

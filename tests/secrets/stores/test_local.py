@@ -35,8 +35,8 @@ async def test_what_was_never_put_or_was_deleted_is_not_there(store):
     assert await store.get(ID) is None
 
     await store.put(ID, VALUE)
-    await store.delete(ID)
-    await store.delete(ID)
+    await store.delete(ID, generation=3)
+    await store.delete(ID, generation=3)
 
     assert await store.get(ID) is None
 
