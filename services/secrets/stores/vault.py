@@ -208,7 +208,9 @@ class _Secrets:
             case "token":
                 self._client.token = _text(settings.token_file)
                 told = auth.token.lookup_self()["data"]
-                return Granted(self._client.token, told["ttl"], bool(told.get("renewable")))
+                # The last second is told as 0, which would mean: without end.
+                seconds = 0 if told["expire_time"] is None else told["ttl"] or 1
+                return Granted(self._client.token, seconds, bool(told.get("renewable")))
         return _granted(answer["auth"])
 
     @contextmanager

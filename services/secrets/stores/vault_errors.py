@@ -14,9 +14,11 @@ from services.secrets.stores.base import StoreUnavailable
 Doing = Literal["login", "renew", "open", "read", "write"]
 
 _LOGIN_SETTINGS = {
-    "approle": "CASSINI_VAULT_ROLE_ID and the file of CASSINI_VAULT_SECRET_ID_FILE",
+    "approle": "CASSINI_VAULT_ROLE_ID, the file of CASSINI_VAULT_SECRET_ID_FILE and"
+    " CASSINI_VAULT_AUTH_MOUNT",
     "token": "the token in the file of CASSINI_VAULT_TOKEN_FILE (expired, revoked or mistyped)",
-    "kubernetes": "CASSINI_VAULT_KUBERNETES_ROLE, the service account and the role's bindings",
+    "kubernetes": "CASSINI_VAULT_KUBERNETES_ROLE, the service account, what that role is bound to"
+    " and CASSINI_VAULT_AUTH_MOUNT",
 }
 
 
@@ -43,8 +45,10 @@ def explain(
     elif "no handler for route" in said:
         message = _no_route(settings, doing)
     elif doing == "login" and refused:
-        hint = _LOGIN_SETTINGS[settings.auth]
-        message = f"the secret store refuses the {settings.auth} login: look at {hint}"
+        message = (
+            f"the secret store refuses the {settings.auth} login at {settings.login_mount}: look at"
+            f" {_LOGIN_SETTINGS[settings.auth]}"
+        )
     elif refused:
         return AccessRefused(_no_access(settings), url=settings.url)
     else:
