@@ -30,6 +30,7 @@ class Operator:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self.token = token
+        self._client = httpx.Client(base_url=f"{url}/v1/", timeout=30, trust_env=False)
 
     def ask(
         self, method: str, path: str, namespace: str | None = None, **content: Any
@@ -39,20 +40,31 @@ class Operator:
         Raises:
             RuntimeError: it was answered with an error.
         """
+        answer = self._answer(method, path, namespace, json=content or None)
+        return dict(answer.json()) if answer.content else {}
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
+
+    def snapshot(self) -> bytes:
+        """Return a backup of all that a server on disk keeps."""
+        return self._answer("GET", "sys/storage/raft/snapshot").content
+
+    def restore(self, backup: bytes) -> None:
+        """Put a backup back."""
+        self._answer("POST", "sys/storage/raft/snapshot", content=backup)
+
+    def _answer(
+        self, method: str, path: str, namespace: str | None = None, **body: Any
+    ) -> httpx.Response:
         headers = {"X-Vault-Token": self.token}
         if namespace:
             headers["X-Vault-Namespace"] = namespace
-        answer = httpx.request(
-            method,
-            f"{self.url}/v1/{path}",
-            headers=headers,
-            json=content or None,
-            timeout=30,
-            trust_env=False,
-        )
+        answer = self._client.request(method, path, headers=headers, **body)
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
-        return dict(answer.json()) if answer.content else {}
+        return answer
 
 
 class OpenBao:
@@ -107,6 +119,16 @@ class OpenBao:
         self.operator.ask("PUT", "sys/unseal", key=self._unseal_key)
         self._until("auth/token/lookup-self")
 
+    def restore(self, backup: bytes) -> None:
+        """Put a backup back and wait until the server answers."""
+        self.operator.restore(backup)
+        self._until("auth/token/lookup-self")
+
+    def close(self) -> None:
+        """End the server and the connections to it."""
+        self.kill()
+        self.operator.close()
+
     def kill(self) -> None:
         """End the server at once."""
         if self.pid:
@@ -142,11 +164,14 @@ def shared_openbao(run: str) -> Iterator[Operator]:
             server.start()
             content = {"pid": server.pid, "url": server.url, "token": server.operator.token}
             state.write_text(json.dumps(content))
+            server.operator.close()
         me.touch()
         kept = json.loads(state.read_text())
+    operator = Operator(kept["url"], kept["token"])
     try:
-        yield Operator(kept["url"], kept["token"])
+        yield operator
     finally:
+        operator.close()
         with _lock():
             me.unlink()
             if not list(directory.glob("user-*")):

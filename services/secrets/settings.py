@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cassini.runtime.errors import Invalid
 from cassini.runtime.settings import explain
 
-_NAME = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
+_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 _NEEDED = {
     "approle": ("role_id", "secret_id_file"),
     "token": ("token_file",),

@@ -120,6 +120,18 @@ async def test_a_pod_that_vanished_is_made_again_under_a_new_name(world):
     assert world.backend.live() == [pod(attempt=2)]
 
 
+async def test_a_crash_is_started_again_while_nobody_answers_for_secrets(world):
+    await world.settle_wish(make_wish())
+    asked = len(world.asked_for())
+    world.secrets_answer = False
+
+    await crash(world)
+
+    assert (await world.fact()).status == WorkloadStatus.RUNNING
+    assert world.backend.live() == [pod(attempt=2)]
+    assert asked == len(world.asked_for())
+
+
 async def test_a_running_pod_is_adopted_by_a_restarted_provisioner(world):
     await world.settle_wish(make_wish())
     world.restart()

@@ -24,7 +24,7 @@ from cassini.testing.waiting import until
 from services.secrets.settings import VaultSettings
 from services.secrets.stores.base import NewerKept, StoredValue, StoreUnavailable
 from services.secrets.stores.vault import VaultStore
-from tests.secrets.stores.conftest import Vault
+from tests.secrets.vault import Vault
 
 pytestmark = pytest.mark.openbao
 
@@ -368,7 +368,7 @@ async def test_each_mistake_is_told_with_what_to_do_and_never_with_a_value(case,
     caplog.set_level(logging.DEBUG)
     settings, (change, told) = vault.prepare(), WRONG[case]
     if case == "an engine of version 1":
-        vault._enable("mounts/version-one", type="kv", options={"version": "1"})
+        vault.enable("mounts/version-one", type="kv", options={"version": "1"})
         policy = 'path "version-one/*" { capabilities = ["create", "read", "update"] }'
         vault.ask("PUT", f"sys/policies/acl/{vault.role}", policy=policy)
         vault.change_role(token_policies=[vault.role])
