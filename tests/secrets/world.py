@@ -112,7 +112,7 @@ class Secrets:
             facts = [fact for fact in self.bus.received(model) if fact.id == resource_id]
             return facts[-1] if facts and facts[-1].status == status else None
 
-        return await until(newest)
+        return await until(newest, seconds=30)
 
     def values(self, fact):
         opener = self.ring.opener(ServiceName.PROVISIONER)

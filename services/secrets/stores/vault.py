@@ -76,12 +76,14 @@ class VaultStore:
 
     async def keep_open(self) -> None:
         """Keep the login alive until cancelled; calls log in by themselves when it is not."""
+        failing = False
         while True:
             try:
-                wait = await self._in_thread(self._login.keep)
+                wait, failing = await self._in_thread(self._login.keep), False
             except StoreUnavailable as error:
-                _log.warning("the login at the secret store cannot be kept", error=error.message)
-                wait = _RETRY_SECONDS
+                if not failing:
+                    _log.warning("the login at the store cannot be kept", error=error.message)
+                wait, failing = _RETRY_SECONDS, True
             await asyncio.sleep(wait)
 
     async def _call(self, work: Callable[[], T]) -> T:

@@ -39,6 +39,14 @@ async def kept_open(store):
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def answers(store):
+    try:
+        await store.check()
+    except StoreUnavailable:
+        return False
+    return True
+
+
 async def test_a_login_is_renewed_before_it_ends(vault):
     store = VaultStore(vault.prepare(token_ttl="2s", token_max_ttl="1h"))
     credential, ends = new_id(), time.monotonic() + 3
@@ -250,6 +258,7 @@ async def test_a_sealed_server_is_told_and_heals_when_it_is_unsealed(own_openbao
             await call
 
     await asyncio.to_thread(own_openbao.unseal)
+    await until(lambda: answers(store), seconds=30)
 
     assert VALUE == await store.get(credential)
 
@@ -262,6 +271,7 @@ async def test_a_killed_server_is_told_and_heals_when_it_is_started(own_openbao,
         await store.get(credential)
 
     await asyncio.to_thread(own_openbao.start)
+    await until(lambda: answers(store), seconds=30)
 
     assert VALUE == await store.get(credential)
 
@@ -394,3 +404,23 @@ async def test_values_stand_in_no_log_line_when_all_goes_well(vault, caplog):
 
     assert credential in caplog.text
     assert "hush" not in caplog.text
+
+
+async def test_a_certificate_of_an_authority_in_a_file_is_trusted_and_no_other(
+    secure_openbao, tmp_path
+):
+    server, certificate = secure_openbao
+    settings, credential = Vault(server.operator, tmp_path).prepare(), new_id()
+    trusting = settings.model_copy(update={"ca_file": certificate})
+    elsewhere = settings.url.replace("127.0.0.1", "localhost")
+
+    await VaultStore(trusting).put(credential, VALUE)
+    assert VALUE == await VaultStore(trusting).get(credential)
+
+    for wrong, told in {
+        settings: r"not trusted \(self.signed certificate\): .*CASSINI_VAULT_CA_FILE",
+        trusting.model_copy(update={"url": elsewhere}): r"not trusted .*a name that stands in",
+        trusting.model_copy(update={"url": settings.url.replace("https:", "http:")}): "speaks TLS",
+    }.items():
+        with pytest.raises(StoreUnavailable, match=told):
+            await VaultStore(wrong).get(credential)
