@@ -21,8 +21,8 @@ bao status >/dev/null || status=$?
 
 BAO_TOKEN=$(cat /unseal/root-token)
 export BAO_TOKEN
-bao secrets list -format=json | grep -q '"cassini/"' ||
-    bao secrets enable -path=cassini -version=2 kv
+bao secrets list -format=json | grep -q '"secret/"' ||
+    bao secrets enable -path=secret -version=2 kv
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 bao policy write cassini /setup/cassini-policy.hcl
 bao write auth/approle/role/cassini token_policies=cassini token_ttl=1h token_max_ttl=24h >/dev/null

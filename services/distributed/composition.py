@@ -110,6 +110,12 @@ def _scheduler(made: Composition) -> Composed:
 
 def _secrets(made: Composition) -> Composed:
     from services.secrets.service import SecretsService  # noqa: PLC0415
+
+    if made.settings.store == "vault":
+        from services.secrets.settings import load_vault_settings  # noqa: PLC0415
+        from services.secrets.stores.vault import VaultStore  # noqa: PLC0415
+
+        return Composed(SecretsService(made.ground(), VaultStore(load_vault_settings())))
     from services.secrets.stores.local import LocalStore  # noqa: PLC0415
 
     home, keys = made.settings.home, made.settings.keys

@@ -15,9 +15,9 @@ from sqlmodel import col, select
 
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
+from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError, CassiniError
 from cassini.runtime.ownership import Ownership
-from cassini.runtime.relay import backoff
 from cassini.runtime.wake import Wake
 from services.secrets.stores.base import Store, StoreUnavailable
 

@@ -15,10 +15,11 @@ from cassini.runtime.settings import explain
 
 _NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 _NEEDED = {
-    "approle": ("role_id", "secret_id_file"),
-    "token": ("token_file",),
-    "kubernetes": ("kubernetes_role",),
+    "approle": (("role_id", "role_id_file"), ("secret_id_file",)),
+    "token": (("token_file",),),
+    "kubernetes": (("kubernetes_role",),),
 }
+"""What each method needs: one of the names in each group."""
 
 
 class VaultSettings(BaseSettings):
@@ -42,6 +43,9 @@ class VaultSettings(BaseSettings):
     )
     role_id: str | None = Field(
         default=None, min_length=1, max_length=512, description="AppRole: the role id"
+    )
+    role_id_file: Path | None = Field(
+        default=None, description="AppRole: or the file that holds the role id"
     )
     secret_id_file: Path | None = Field(
         default=None, description="AppRole: the file that holds the secret id"
@@ -79,10 +83,10 @@ class VaultSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _method_is_complete(self) -> Self:
-        missing = [name for name in _NEEDED[self.auth] if getattr(self, name) is None]
-        if missing:
-            names = " and ".join(f"CASSINI_VAULT_{name.upper()}" for name in missing)
-            raise ValueError(f"auth {self.auth} needs {names}")
+        for group in _NEEDED[self.auth]:
+            if all(getattr(self, name) is None for name in group):
+                names = " or ".join(f"CASSINI_VAULT_{name.upper()}" for name in group)
+                raise ValueError(f"auth {self.auth} needs {names}")
         return self
 
     @property

@@ -202,8 +202,8 @@ class _Secrets:
         mount = {"mount_point": settings.login_mount, "use_token": False}
         match settings.auth:
             case "approle":
-                secret = _text(settings.secret_id_file)
-                answer = auth.approle.login(settings.role_id, secret, **mount)
+                role = settings.role_id or _text(settings.role_id_file)
+                answer = auth.approle.login(role, _text(settings.secret_id_file), **mount)
             case "kubernetes":
                 jwt = _text(settings.kubernetes_jwt_file)
                 answer = auth.kubernetes.login(settings.kubernetes_role, jwt, **mount)

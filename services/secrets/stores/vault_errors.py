@@ -14,7 +14,7 @@ from services.secrets.stores.base import StoreUnavailable
 Doing = Literal["login", "renew", "open", "read", "write"]
 
 _LOGIN_SETTINGS = {
-    "approle": "CASSINI_VAULT_ROLE_ID, the file of CASSINI_VAULT_SECRET_ID_FILE and"
+    "approle": "CASSINI_VAULT_ROLE_ID (or _FILE), the file of CASSINI_VAULT_SECRET_ID_FILE and"
     " CASSINI_VAULT_AUTH_MOUNT",
     "token": "the token in the file of CASSINI_VAULT_TOKEN_FILE (expired, revoked or mistyped)",
     "kubernetes": "CASSINI_VAULT_KUBERNETES_ROLE, the service account, what that role is bound to"

@@ -89,6 +89,14 @@ async def test_a_token_that_was_revoked_is_followed_by_a_new_login_at_once(vault
     assert 1 == len(vault.tokens())
 
 
+async def test_the_role_id_may_stand_in_a_file(vault, tmp_path):
+    settings = vault.prepare()
+    (tmp_path / "role-id").write_text(f"{settings.role_id}\n")
+    changes = {"role_id": None, "role_id_file": tmp_path / "role-id"}
+
+    await VaultStore(VaultSettings(**(settings.model_dump() | changes))).check()
+
+
 async def test_a_secret_id_that_was_replaced_is_read_again(vault):
     store = VaultStore(vault.prepare())
     old = vault.new_secret_id()
