@@ -53,7 +53,15 @@ PURE = {
         "services.provisioner.state",
     },
     RECIPES: {"cassini.runtime.errors", "pydantic"},
-    ("services/builder/recipe.py",): {CONTRACTS},
+    (
+        "services/builder/dockerfile.py",
+        "services/builder/extras.py",
+        "services/builder/recipe.py",
+    ): {
+        CONTRACTS,
+        "services.builder.extras",
+        "services.builder.recipe",
+    },
     ("services/secrets/leases.py",): {CONTRACTS},
 }
 CASES = [

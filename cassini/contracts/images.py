@@ -20,15 +20,35 @@ class ImageStatus(StrEnum):
 
 
 class ImageSpec(Message):
-    """What an image holds: one of the platform's own, or pip requirements (one a line)."""
+    """What an image holds: one of the platform's own, or what is put together here, in this order.
+
+    A builder refuses what its backend cannot do: only images of containers have another base,
+    Debian packages, conda or a script.
+    """
 
     builtin: str | None = None
+    base_image: str | None = None
+    """The container image it stands on; the builder's own choice where none is named."""
+    apt: tuple[str, ...] = ()
+    """Debian packages, by name."""
+    environment_yml: str = ""
+    """A conda environment file."""
     requirements: str = ""
+    """pip requirements, one a line."""
+    post_build: str = ""
+    """The user's own bash, run at the end of the build as the user of the image."""
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The names of the fields that only images of containers can have, where they are set."""
+        names = ("base_image", "apt", "environment_yml", "post_build")
+        return tuple(name for name in names if getattr(self, name))
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.builtin is None) == (self.requirements == ""):
-            raise ValueError("an image is either built in or made of requirements")
+        made = bool(self.requirements or self.extras)
+        if (self.builtin is not None) == made:
+            raise ValueError("an image is either built in or made of what it is said to hold")
         return self
 
 

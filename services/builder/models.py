@@ -18,5 +18,7 @@ class Image(OwnedRow, BuilderTable, table=True):
     lock: str = ""
     python: str = ""
     platform: str = ""
+    base: str = Field(default="", max_length=1024)
+    """The container image it stands on, by content; empty where images are environments."""
     started_at: float | None = None
     finished_at: float | None = None

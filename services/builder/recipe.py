@@ -10,7 +10,10 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
+
+from cassini.contracts.images import ImageSpec
 
 MAX_CHARACTERS = 64 * 1024
 MAX_LINES = 1000
@@ -45,19 +48,38 @@ class Recipe:
     platform: str
     """Operating system and processor, as in ``linux-x86_64``."""
 
+    base: str = ""
+    """The container image it stands on, by content: ``name@sha256:…``, or the engine's id."""
+    apt: tuple[str, ...] = ()
+    environment_yml: str = ""
+    post_build: str = ""
+
+    @classmethod
+    def of(cls, spec: ImageSpec, *, lock: str, python: str, platform: str, base: str = "") -> Self:
+        """Return the recipe of a spec, with what was resolved for it."""
+        apt = tuple(sorted(set(spec.apt)))
+        return cls(lock, python, platform, base, apt, spec.environment_yml, spec.post_build)
+
     @property
     def digest(self) -> str:
-        """The name of the image: SHA-256 (hex) of the lock, Python and platform."""
-        return digest_of(self.lock, self.python, self.platform)
+        """The name of the image: SHA-256 (hex) of all of this."""
+        extras: dict[str, str | tuple[str, ...]] = {
+            "apt": self.apt,
+            "base": self.base,
+            "environment_yml": self.environment_yml,
+            "post_build": self.post_build,
+        }
+        return digest_of(self.lock, self.python, self.platform, **extras)
 
 
-def digest_of(lock: str, python: str, platform: str) -> str:
-    """Return the SHA-256 (hex) that names an image.
+def digest_of(lock: str, python: str, platform: str, **extras: str | tuple[str, ...]) -> str:
+    """Return the SHA-256 (hex) that names an image; extras that are empty take no part.
 
     Comments, blank lines, spacing and the order of packages and hashes do not count, so that a
     lock made again with the same content names the same image.
     """
-    content = {"lock": _canonical(lock), "platform": platform, "python": python}
+    content: dict[str, object] = {name: value for name, value in extras.items() if value}
+    content |= {"lock": _canonical(lock), "platform": platform, "python": python}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -54,12 +54,15 @@ class ImageSteps:
             return await self._remove(claim)
         log = BuildLog(self._logs, wish.id)
         if claim.row.digest is not None and claim.row.resolved_generation == wish.generation:
+            await self._let_removal_end(claim)
             whole = await self._backend.verify(claim.row.digest)
             if whole is not None:
                 return Settled(write=self._built(whole))
         await log.begin()
         await self._say_building(claim)
         recipe = await self._resolve(claim, wish, log)
+        await self._let_removal_end(claim)
+        await self._backend.make_room(await self._wanted(claim))
         image = await self._cancellable(self._backend.build(recipe, log.write))
         return Settled(write=self._built(image))
 
@@ -89,27 +92,52 @@ class ImageSteps:
 
     async def _resolve(self, claim: Claim[Image], wish: ImageDeclaredV1, log: BuildLog) -> Recipe:
         row = claim.row
-        recipe = Recipe(row.lock, row.python, row.platform)
-        if row.resolved_generation == wish.generation and self._backend.fits(recipe):
+        recipe = Recipe.of(
+            wish.spec, lock=row.lock, python=row.python, platform=row.platform, base=row.base
+        )
+        if row.resolved_generation == wish.generation and await self._backend.fits(recipe):
             return recipe
         recipe = await self._cancellable(self._backend.resolve(wish.spec, log.write))
         async with claim.write() as (_, row):
             row.lock, row.python, row.platform = recipe.lock, recipe.python, recipe.platform
+            row.base = recipe.base
             row.digest, row.resolved_generation = recipe.digest, wish.generation
         return recipe
+
+    async def _let_removal_end(self, claim: Claim[Image]) -> None:
+        """Stay away from an image that another replica is removing for another row.
+
+        Our digest was written before this look, and who removes looks at the others' digests after
+        its wish was written: of the two at least one sees the other.
+
+        Raises:
+            Retry: it is being removed now.
+        """
+        if any(wish.wanted == Wanted.ABSENT for wish in await self._others(claim)):
+            raise Retry("The same image is being removed; it is built again then.", after=1.0)
+
+    async def _others(self, claim: Claim[Image]) -> list[ImageDeclaredV1]:
+        """Return the wishes of all other rows with the same digest."""
+        async with claim.write() as (session, _):
+            same = (col(Image.digest) == claim.row.digest, col(Image.tombstone).is_(False))
+            query = select(Image.wish).where(*same, col(Image.id) != claim.row.id)
+            return [ImageDeclaredV1.model_validate(each) for each in await session.exec(query)]
+
+    async def _wanted(self, claim: Claim[Image]) -> frozenset[str]:
+        """Return the digests that any row has."""
+        async with claim.write() as (session, _):
+            query = select(Image.digest).where(col(Image.tombstone).is_(False)).distinct()
+            return frozenset(each for each in await session.exec(query) if each is not None)
 
     def _built(self, image: BuiltImage) -> "_Built":
         return _Built(self._images, image, self._clock.now())
 
     async def _remove(self, claim: Claim[Image]) -> Settled[Image]:
-        """Remove the image, unless another row has the same digest, then the log."""
+        """Remove the image, unless another row wants the same digest, then the log."""
         digest = claim.row.digest
         if digest is not None:
-            async with claim.write() as (session, _):
-                same = (col(Image.digest) == digest, col(Image.tombstone).is_(False))
-                query = select(Image.id).where(*same, col(Image.id) != claim.row.id)
-                shared = (await session.exec(query.limit(1))).first() is not None
-            if not shared:
+            others = await self._others(claim)
+            if all(wish.wanted == Wanted.ABSENT for wish in others):
                 await self._backend.remove(digest)
         await BuildLog(self._logs, claim.row.id).remove()
         return Settled(write=self._gone)

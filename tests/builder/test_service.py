@@ -30,8 +30,11 @@ class ScriptedImages:
         self.errors = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.removal = asyncio.Event()
+        self.removal.set()
+        self.removing = False
 
-    def fits(self, recipe):
+    async def fits(self, recipe):
         return recipe.python == self.python
 
     async def resolve(self, spec, log):
@@ -52,7 +55,12 @@ class ScriptedImages:
         return BuiltImage(f"/images/{digest}", digest) if digest in self.whole else None
 
     async def remove(self, digest):
+        self.removing = True
+        await self.removal.wait()
         self.whole.discard(digest)
+
+    async def make_room(self, wanted):
+        self.wanted = wanted
 
 
 class Builder:
@@ -230,3 +238,47 @@ async def test_an_image_that_two_versions_share_is_removed_with_the_second(build
     await builder.declare(other, generation=2, wanted="absent")
     await builder.fact(other, "absent")
     assert digest not in builder.backend.whole
+
+
+async def test_an_image_that_all_its_versions_leave_at_once_is_removed(builder):
+    one, other = new_id(), new_id()
+    await builder.declare(one)
+    await builder.declare(other)
+    await builder.fact(one, "built")
+    digest = (await builder.fact(other, "built")).digest
+    builder.backend.removal.clear()
+
+    await builder.declare(one, generation=2, wanted="absent")
+    await builder.declare(other, generation=2, wanted="absent")
+    builder.backend.removal.set()
+    await builder.fact(one, "absent")
+    await builder.fact(other, "absent")
+
+    assert digest not in builder.backend.whole
+
+
+async def test_an_image_that_is_being_removed_is_built_again_after_that(builder):
+    one, other = new_id(), new_id()
+    await builder.declare(one)
+    digest = (await builder.fact(one, "built")).digest
+    builder.backend.removal.clear()
+    await builder.declare(one, generation=2, wanted="absent")
+    await until(lambda: builder.backend.removing)
+
+    await builder.declare(other)
+    waiting = await builder.fact(other, "pending")
+    builder.backend.removal.set()
+    await builder.fact(other, "built")
+
+    assert "being removed" in waiting.message
+    assert 2 == builder.backend.built.count(digest)
+
+
+async def test_room_is_made_knowing_every_digest_that_is_wanted(builder):
+    one, other = new_id(), new_id()
+    await builder.declare(one, "six")
+    first = await builder.fact(one, "built")
+    await builder.declare(other, "attrs")
+    second = await builder.fact(other, "built")
+
+    assert {first.digest, second.digest} == builder.backend.wanted

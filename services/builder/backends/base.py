@@ -4,7 +4,7 @@ Every call may be repeated: an image that is there is not built again, and remov
 gone is success. A backend remembers nothing but the images themselves: ``verify`` looks.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,8 +33,11 @@ class ImageBackend(Protocol):
     async def resolve(self, spec: ImageSpec, log: LogSink) -> Recipe:
         """Decide every package and version of an image; its digest follows from them."""
 
-    def fits(self, recipe: Recipe) -> bool:
-        """Say whether a recipe is for this place: it is not once the platform's Python changed."""
+    async def fits(self, recipe: Recipe) -> bool:
+        """Say whether a recipe is for this place.
+
+        It is not once the platform's Python changed, or what the image stands on is gone.
+        """
 
     async def build(self, recipe: Recipe, log: LogSink) -> BuiltImage:
         """Make the image, or find it made. Cancelling leaves nothing that looks whole."""
@@ -44,3 +47,6 @@ class ImageBackend(Protocol):
 
     async def remove(self, digest: str) -> None:
         """Remove the image or what is left of it; success if it is gone."""
+
+    async def make_room(self, wanted: Collection[str]) -> None:
+        """Remove leftovers and, past the disk budget, images whose digest is not ``wanted``."""

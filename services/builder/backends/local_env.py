@@ -21,21 +21,19 @@ import stat
 import sys
 import sysconfig
 import time
+from collections.abc import Collection
 from pathlib import Path
-
-import uv
 
 from cassini.contracts.images import ImageSpec
 from cassini.runtime.errors import BackendError, GiveUp
 from services.builder.backends.base import BuiltImage, LogSink
 from services.builder.backends.digest_lock import hold
 from services.builder.backends.processes import end_group, to_its_end
-from services.builder.backends.uv_command import UvCommand
-from services.builder.builtin import builtin_names, read_builtin
+from services.builder.backends.resolving import resolve_lock
+from services.builder.backends.uv_command import UvCommand, find_uv
 from services.builder.disk import disk_errors
-from services.builder.recipe import Recipe, find_problem, requirement_lines
+from services.builder.recipe import Recipe
 
-RESOLVE_SECONDS = 600.0
 INSTALL_SECONDS = 3600.0
 VERIFY_SECONDS = 30.0
 
@@ -78,29 +76,27 @@ class LocalEnvBackend:
         build_sources: bool = False,
     ) -> None:
         self._images = images.absolute()
-        self._uv = UvCommand(binary or Path(uv.find_uv_bin()), cache.absolute())
+        self._uv = UvCommand(binary or find_uv(), cache.absolute())
         self._wheels = () if build_sources else ("--only-binary", ":all:")
         self._base = base_interpreter()
 
     async def resolve(self, spec: ImageSpec, log: LogSink) -> Recipe:
         """Return the committed lock of a built-in image, or lock the user's requirements now."""
-        if spec.builtin is not None:
-            lock = await asyncio.to_thread(read_builtin, spec.builtin)
-            if lock is None:
-                names = ", ".join(builtin_names())
-                message = f"There is no built-in image of this name; there is: {names}."
-                raise GiveUp(message, reason="UnknownImage")
-        else:
-            lock = await self._compile(spec.requirements, log)
+        if spec.extras:
+            names = ", ".join(spec.extras)
+            message = f"Images are environments here, which cannot have: {names}."
+            raise GiveUp(message, reason="NeedsContainers")
+        options = ("--python", self._base, *self._wheels)
+        lock = await resolve_lock(self._uv, spec, log, options=options)
         return Recipe(lock=lock, python=python_tag(), platform=sysconfig.get_platform())
 
-    def fits(self, recipe: Recipe) -> bool:
+    async def fits(self, recipe: Recipe) -> bool:
         """Say whether a recipe was resolved for the platform's Python."""
         return (recipe.python, recipe.platform) == (python_tag(), sysconfig.get_platform())
 
     async def build(self, recipe: Recipe, log: LogSink) -> BuiltImage:
         """Make the environment, or find it made; waits while somebody else makes it."""
-        if not self.fits(recipe):
+        if not await self.fits(recipe):
             message = f"The image was resolved for {recipe.python}; this is {python_tag()}."
             raise GiveUp(message, reason="OtherPython")
         digest = recipe.digest
@@ -138,19 +134,8 @@ class LocalEnvBackend:
             with disk_errors("The image cannot be removed"):
                 await to_its_end(asyncio.to_thread(_discard, image))
 
-    async def _compile(self, requirements: str, log: LogSink) -> str:
-        problem = find_problem(requirements)
-        if problem is not None:
-            raise GiveUp(problem, reason="InvalidRequirements")
-        await log("Deciding the version of every package.")
-        output = ("--generate-hashes", "--no-header", "--no-annotate")
-        anonymous = ("--no-emit-index-url", "--no-emit-find-links")
-        return await self._uv.run(
-            *("pip", "compile", "-", "--python", self._base, *output, *anonymous, *self._wheels),
-            stdin="\n".join(requirement_lines(requirements)) + "\n",
-            log=log,
-            seconds=RESOLVE_SECONDS,
-        )
+    async def make_room(self, wanted: Collection[str]) -> None:
+        """Do nothing: environments share packages with uv's cache, and pods may use old ones."""
 
     async def _make(self, image: Path, recipe: Recipe, held: int, log: LogSink) -> None:
         began = time.monotonic()

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import uv
+
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp
 from services.builder.backends.base import LogSink
 from services.builder.backends.processes import end_group, read_lines
@@ -98,12 +100,26 @@ def explain_failure(exit_code: int, said: str) -> CassiniError:
     return GiveUp(message, reason="BuildFailed")
 
 
-class UvCommand:
-    """One ``uv`` and how it is run; ``cache`` is where it keeps what it has fetched."""
+def find_uv() -> Path:
+    """Return the ``uv`` that is installed with the platform."""
+    return Path(uv.find_uv_bin())
 
-    def __init__(self, binary: Path, cache: Path) -> None:
+
+class UvCommand:
+    """One ``uv`` and how it is run.
+
+    Args:
+        binary: the program.
+        cache: where it keeps what it has fetched.
+        variables: what it sees beside the host's variables, and before them.
+    """
+
+    def __init__(
+        self, binary: Path, cache: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._binary = binary
         self._cache = cache
+        self._variables = dict(variables or {})
 
     async def run(
         self,
@@ -132,7 +148,7 @@ class UvCommand:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=uv_environment(os.environ, self._cache),
+            env=uv_environment(os.environ, self._cache) | self._variables,
             cwd="/",  # a configuration file above the data directory is not meant for us
             umask=0o022,  # every uid must be able to read an image
             pass_fds=held,

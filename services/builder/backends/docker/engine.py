@@ -1,0 +1,329 @@
+"""The Docker engine as the builder needs it: the SDK in threads, its errors as ours.
+
+Everything is asked for by name, never by a bare image id where something is removed: removing an
+id takes the last name that somebody else may just have given it.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, TypeVarTuple
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from cassini.runtime.blocking import in_thread
+from cassini.runtime.errors import BackendError, GiveUp
+from services.builder.backends.base import LogSink
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+CALL_SECONDS = 60.0
+RUN_SECONDS = 180.0
+MOVE_SECONDS = 3600.0
+"""For a pull or a push."""
+
+_WHAT = "the Docker engine"
+_DISK_FULL = ("no space left on device", "disk quota exceeded")
+_ABSENT = ("not found", "unknown", "does not exist", "access denied", "no such")
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """An image in the engine."""
+
+    id: str
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    """``name@sha256:…`` of every registry it was pulled from or pushed to."""
+    labels: Mapping[str, str]
+    size: int
+    """In bytes, layers shared with others counted in."""
+    used_at: float
+    """When it was made or last given a name, in Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a container printed, and how it ended."""
+
+    exit_code: int
+    output: str
+
+
+class Engine:
+    """One Docker engine.
+
+    Args:
+        host: its address; None for what ``DOCKER_HOST`` and its companions say.
+        credentials: gives user and password for the registry of an image, where it has them.
+    """
+
+    def __init__(
+        self, host: str | None, credentials: Callable[[str], dict[str, str] | None]
+    ) -> None:
+        self._host = host
+        self._credentials = credentials
+        self._client: docker.DockerClient | None = None
+        self._lock = threading.Lock()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await asyncio.to_thread(client.close)
+
+    async def call(
+        self,
+        work: Callable[[docker.DockerClient, *Arguments], T],
+        *arguments: *Arguments,
+        seconds: float = CALL_SECONDS,
+    ) -> T:
+        """Run ``work(client, *arguments)`` in a thread.
+
+        Raises:
+            BackendError: the engine is away, slow, full or failed.
+        """
+
+        def run() -> T:
+            with engine_errors():
+                return work(self._connect(), *arguments)
+
+        return await in_thread(run, seconds=seconds + 5, what=_WHAT)
+
+    async def has_buildkit(self) -> bool:
+        """Say whether the engine can build with BuildKit."""
+        version = await self.call(lambda client: client.version())
+        numbers = tuple(int(part) for part in version["ApiVersion"].split("."))
+        return version.get("Os") == "linux" and numbers >= (1, 40)
+
+    async def find(self, name: str) -> EngineImage | None:
+        """Return the image of this name or id, if the engine has it."""
+
+        def look(client: docker.DockerClient) -> EngineImage | None:
+            try:
+                return _image(client.images.get(name).attrs)
+            except ImageNotFound:
+                return None
+
+        return await self.call(look)
+
+    async def ensure(self, name: str, log: LogSink) -> EngineImage:
+        """Return the image of this name, pulled where the engine does not have it.
+
+        Raises:
+            GiveUp: no registry has it.
+            BackendError: the registry cannot be reached.
+        """
+        found = await self.find(name)
+        if found is not None:
+            return found
+        await log(f"Pulling {name}.")
+        credentials = await asyncio.to_thread(self._credentials, name)
+
+        def pull(client: docker.DockerClient) -> None:
+            repository, tag = _split(name)
+            events = client.api.pull(
+                repository, tag=tag, stream=True, decode=True, auth_config=credentials
+            )
+            _follow(events, lambda _: None)
+
+        try:
+            await self.call(pull, seconds=MOVE_SECONDS)
+        except BackendError as error:
+            if any(word in error.message.lower() for word in _ABSENT):
+                message = f"No registry gives the container image {name}: {error.message}"
+                raise GiveUp(message, reason="BaseImageNotFound") from None
+            raise
+        found = await self.find(name)
+        if found is None:
+            raise BackendError(f"The engine pulled {name} but does not have it.")
+        return found
+
+    async def tag(self, source: str, name: str) -> None:
+        """Give an image one more name."""
+        repository, tag = _split(name)
+        await self.call(lambda client: client.api.tag(source, repository, tag, force=True))
+
+    async def untag(self, name: str) -> None:
+        """Take a name away, with its last one the image; success if it is gone.
+
+        Raises:
+            BackendError: a container still uses it.
+        """
+
+        def remove(client: docker.DockerClient) -> None:
+            with suppress(ImageNotFound, NotFound):
+                users = client.containers.list(
+                    all=True, filters={"ancestor": name}, ignore_removed=True
+                )
+                if users:
+                    raise BackendError(
+                        f"A container ({users[0].name}) still uses the image; it is removed later.",
+                        code="image_in_use",
+                    )
+                client.images.remove(name, force=False)
+
+        await self.call(remove)
+
+    async def named(self, repository: str) -> dict[str, EngineImage]:
+        """Return the images of a repository by their names (``repository:tag``)."""
+        listed = await self.call(lambda client: client.api.images(name=repository))
+        names = [name for each in listed for name in each["RepoTags"] or ()]
+        ours = [name for name in names if name.startswith(f"{repository}:")]
+        found = {name: await self.find(name) for name in ours}
+        return {name: image for name, image in found.items() if image is not None}
+
+    async def run(
+        self, image: str, command: list[str], *, label: str, user: str | None = None
+    ) -> Ran:
+        """Run a command in a throw-away container without network and wait for its end.
+
+        Raises:
+            GiveUp: the image has no such command.
+        """
+
+        def run(client: docker.DockerClient) -> Ran:
+            key, _, value = label.partition("=")
+            container = client.containers.create(
+                image,
+                command[1:],
+                entrypoint=command[:1],
+                labels={key: value},
+                network_mode="none",
+                user=user,
+            )
+            try:
+                container.start()
+                ended = container.wait(timeout=RUN_SECONDS)
+                output = container.logs(stdout=True, stderr=True, tail=200)
+                return Ran(ended["StatusCode"], output.decode(errors="replace"))
+            except APIError as error:
+                if "executable file not found" in str(error.explanation):
+                    message = f"The image {image} has no {command[0]}."
+                    raise GiveUp(message, reason="UnfitBaseImage") from None
+                raise
+            finally:
+                with suppress(NotFound):
+                    container.remove(force=True, v=True)
+
+        return await self.call(run, seconds=RUN_SECONDS + 30)
+
+    async def push(self, name: str, log: LogSink) -> None:
+        """Push a name to its registry."""
+        loop = asyncio.get_running_loop()
+        credentials = await asyncio.to_thread(self._credentials, name)
+
+        def say(event: Mapping[str, Any]) -> None:
+            if event.get("status") in {"Pushed", "Layer already exists"}:
+                line = f"{event['status']}: {event.get('id', '')}"
+                asyncio.run_coroutine_threadsafe(_write(log, line), loop).result()
+
+        def push(client: docker.DockerClient) -> None:
+            repository, tag = _split(name)
+            events = client.api.push(
+                repository, tag=tag, stream=True, decode=True, auth_config=credentials
+            )
+            _follow(events, say)
+
+        await self.call(push, seconds=MOVE_SECONDS)
+
+    async def registry_digest(self, name: str) -> str | None:
+        """Return the digest (``sha256:…``) that the registry has for a name, if it has it."""
+        credentials = await asyncio.to_thread(self._credentials, name)
+
+        def look(client: docker.DockerClient) -> str | None:
+            try:
+                found = client.api.inspect_distribution(  # type: ignore[no-untyped-call]
+                    name, auth_config=credentials
+                )
+            except NotFound:
+                return None
+            except APIError as error:
+                if "manifest unknown" in str(error.explanation).lower():
+                    return None
+                raise
+            return str(found["Descriptor"]["digest"])
+
+        return await self.call(look)
+
+    async def prune_build_cache(self, keep_bytes: int) -> None:
+        """Shrink BuildKit's cache to so many bytes, the longest unused first."""
+        await self.call(lambda client: client.api.prune_builds(keep_storage=keep_bytes, all=True))
+
+    def _connect(self) -> docker.DockerClient:
+        with self._lock:
+            if self._client is None:
+                if self._host is None:
+                    self._client = docker.from_env(timeout=int(CALL_SECONDS))
+                else:
+                    self._client = docker.DockerClient(self._host, timeout=int(CALL_SECONDS))
+            return self._client
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Raise ``BackendError`` for what the SDK raises inside."""
+    try:
+        yield
+    except APIError as error:
+        said = str(error.explanation or error)
+        if any(word in said.lower() for word in _DISK_FULL):
+            message = "The engine's disk is full: make room for images."
+            raise BackendError(message, code="disk_full") from error
+        raise BackendError(f"The Docker engine says: {said}") from error
+    except (DockerException, requests.RequestException, OSError) as error:
+        message = "The Docker engine cannot be reached: is it running, and may we use its socket?"
+        raise BackendError(message, code="engine_unreachable", said=str(error)) from error
+
+
+async def _write(log: LogSink, line: str) -> None:
+    await log(line)
+
+
+def _follow(events: Iterable[Any], say: Callable[[Mapping[str, Any]], None]) -> None:
+    """Read a stream of the engine to its end.
+
+    Raises:
+        BackendError: it tells of an error.
+    """
+    for event in events:
+        if "error" in event:
+            said = str(event["error"])
+            if any(word in said.lower() for word in _DISK_FULL):
+                message = "The engine's disk is full: make room for images."
+                raise BackendError(message, code="disk_full")
+            raise BackendError(f"The Docker engine says: {said}")
+        say(event)
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return repository and tag (or digest) as the engine's calls want them."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        return name, "latest"
+    return head, tag
+
+
+def _image(attributes: Mapping[str, Any]) -> EngineImage:
+    named_at = (attributes.get("Metadata") or {}).get("LastTagTime") or ""
+    return EngineImage(
+        id=attributes["Id"],
+        names=tuple(attributes.get("RepoTags") or ()),
+        digests=tuple(attributes.get("RepoDigests") or ()),
+        labels=(attributes.get("Config") or {}).get("Labels") or {},
+        size=int(attributes.get("Size") or 0),
+        used_at=max(_seconds(named_at), _seconds(attributes.get("Created") or "")),
+    )
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp() if time else 0.0
