@@ -15,16 +15,17 @@ import platform
 import re
 import time
 from collections import deque
-from collections.abc import Collection
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 from uuid import uuid4
 
 from cassini.contracts.images import ImageSpec
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp
 from services.builder.backends.base import BuiltImage, LogSink
 from services.builder.backends.digest_lock import hold
-from services.builder.backends.docker.access import Access, read_access, read_secret
+from services.builder.backends.docker.access import read_access, read_secret
 from services.builder.backends.docker.buildkit import build_with_buildkit, find_buildkit
 from services.builder.backends.docker.checks import check_image, look_at_base
 from services.builder.backends.docker.classic import build_classic
@@ -49,6 +50,18 @@ STAGE_LABEL = "io.cassini.stage"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEPT_LINES = 60
+
+
+class _Options(TypedDict):
+    """What both builders are told."""
+
+    host: str | None
+    name: str
+    labels: Mapping[str, str]
+    network: str | None
+    arguments: Mapping[str, str]
+    log: LogSink
+    seconds: float
 
 
 class DockerBackend:
@@ -209,64 +222,33 @@ class DockerBackend:
         await log(f"Building with {'BuildKit' if command else 'the classic builder'}.")
         stage = f"{STAGE_LABEL}={uuid4().hex}"
         access = await asyncio.to_thread(read_access, self._settings)
-        labels = {LABEL: self._installation, DIGEST_LABEL: recipe.digest}
-        with ExitStack() as stack:
-            context = await to_its_end(
-                asyncio.to_thread(
-                    self._enter_context, stack, recipe, access, base, stage, command is not None
-                )
-            )
+        options = _Options(
+            host=self._settings.docker_host,
+            name=name,
+            labels={LABEL: self._installation, DIGEST_LABEL: recipe.digest},
+            network=self._settings.build_network,
+            arguments=access.proxies,
+            log=tell,
+            seconds=self._settings.build_timeout,
+        )
+        context = build_context(
+            recipe,
+            access,
+            folder=self._work / "contexts",
+            base=base,
+            buildkit=command is not None,
+            cache=self._cache,
+            stage=stage,
+            conda=self._conda,
+        )
+        async with context as folder:
             try:
                 if command is not None:
-                    await build_with_buildkit(
-                        command,
-                        context,
-                        host=self._settings.docker_host,
-                        name=name,
-                        labels=labels,
-                        network=self._settings.build_network,
-                        arguments=access.proxies,
-                        log=tell,
-                        seconds=self._settings.build_timeout,
-                    )
+                    await build_with_buildkit(command, folder, **options)
                 else:
-                    await build_classic(
-                        self._engine,
-                        context,
-                        host=self._settings.docker_host,
-                        name=name,
-                        labels=labels,
-                        stage=stage,
-                        network=self._settings.build_network,
-                        arguments=access.proxies,
-                        log=tell,
-                        seconds=self._settings.build_timeout,
-                    )
+                    await build_classic(self._engine, folder, stage=stage, **options)
             except BuildFailed as failed:
                 raise explain_build(list(said), clean_line(str(failed))) from None
-
-    def _enter_context(
-        self,
-        stack: ExitStack,
-        recipe: Recipe,
-        access: Access,
-        base: str,
-        stage: str,
-        buildkit: bool,
-    ) -> Path:
-        return stack.enter_context(
-            build_context(
-                recipe,
-                access,
-                folder=self._work / "contexts",
-                uv=find_uv(),
-                base=base,
-                buildkit=buildkit,
-                cache=self._cache,
-                stage=stage,
-                conda=self._conda,
-            )
-        )
 
     async def _buildkit_command(self) -> str | None:
         """Return the command that builds with BuildKit, or None for the classic builder."""

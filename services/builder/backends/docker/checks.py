@@ -52,7 +52,7 @@ async def look_at_base(engine: Engine, image: str, *, machine: str, label: str) 
     ran = await engine.run(image, command, label=label, user="0")
     match = re.search(r"^cassini (\{.*\})$", ran.output, re.MULTILINE)
     if match is None:
-        message = f"Python of the base image does not work: {ran.output[-500:].strip()}"
+        message = f"The base image has no Python that works: {ran.output[-500:].strip()}"
         raise GiveUp(message, reason="UnfitBaseImage")
     found = json.loads(match[1])
     problem = _problem(found, machine)

@@ -30,7 +30,9 @@ MOVE_SECONDS = 3600.0
 
 _WHAT = "the Docker engine"
 _DISK_FULL = ("no space left on device", "disk quota exceeded")
-_ABSENT = ("not found", "unknown", "does not exist", "access denied", "no such")
+_ABSENT = ("not found", "manifest unknown", "does not exist", "access denied")
+_NO_COMMAND = ("executable file not found", "no such file or directory")
+_NO_COMMAND_EXIT = 127
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,7 @@ class Engine:
     ) -> Ran:
         """Run a command in a throw-away container without network and wait for its end.
 
-        Raises:
-            GiveUp: the image has no such command.
+        A command that is not there ends with 127, as in a shell.
         """
 
         def run(client: docker.DockerClient) -> Ran:
@@ -204,9 +205,8 @@ class Engine:
                 output = container.logs(stdout=True, stderr=True, tail=200)
                 return Ran(ended["StatusCode"], output.decode(errors="replace"))
             except APIError as error:
-                if "executable file not found" in str(error.explanation):
-                    message = f"The image {image} has no {command[0]}."
-                    raise GiveUp(message, reason="UnfitBaseImage") from None
+                if any(word in str(error.explanation) for word in _NO_COMMAND):
+                    return Ran(_NO_COMMAND_EXIT, f"there is no {command[0]}")
                 raise
             finally:
                 with suppress(NotFound):
