@@ -12,7 +12,10 @@ from cassini.testing.waiting import until
 from services.builder.backends.docker.backend import DIGEST_LABEL, LABEL, STAGE_LABEL
 from tests.builder.conftest import BASE, run_in
 
-pytestmark = pytest.mark.docker
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.blocks_loop(reason="the tests themselves ask the engine"),
+]
 
 BUILDERS = pytest.mark.parametrize("builder", ["buildkit", "classic"])
 SIX = ImageSpec(requirements="six==1.17.0\n")
@@ -21,7 +24,8 @@ SIX = ImageSpec(requirements="six==1.17.0\n")
 def names_of(engine, installation):
     """Return the tags of all images that go by the installation's name."""
     repository = f"cassini/{installation[:8]}"
-    return [tag for image in engine.images.list(repository) for tag in image.tags]
+    names = [tag for image in engine.images.list(repository) for tag in image.tags]
+    return [name for name in names if name.startswith(f"{repository}:")]
 
 
 def running(word):

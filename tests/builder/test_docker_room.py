@@ -10,7 +10,10 @@ from services.builder.backends.docker.backend import LABEL
 from services.builder.backends.docker.engine import Engine
 from services.builder.backends.docker.room import make_room
 
-pytestmark = pytest.mark.docker
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.blocks_loop(reason="the tests themselves ask the engine"),
+]
 
 HOUR = 3600.0
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)

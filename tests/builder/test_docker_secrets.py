@@ -59,6 +59,8 @@ def private_index():
             self.end_headers()
             self.wfile.write(body)
 
+        do_HEAD = do_GET  # noqa: N815 - the library's names
+
         def log_message(self, *_):
             """Say nothing."""
 

@@ -206,7 +206,7 @@ class DockerBackend:
         finally:
             for name in (passing, base):
                 with suppress(CassiniError):  # what stays is removed when room is made
-                    await to_its_end(self._engine.untag(name))
+                    await to_its_end(self._engine.untag(name, used=True))
         await log(f"The image is built; it took {time.monotonic() - began:.1f} seconds.")
 
     async def _run_build(self, recipe: Recipe, base: str, name: str, log: LogSink) -> None:

@@ -152,8 +152,12 @@ class Engine:
         repository, tag = _split(name)
         await self.call(lambda client: client.api.tag(source, repository, tag, force=True))
 
-    async def untag(self, name: str) -> None:
+    async def untag(self, name: str, *, used: bool = False) -> None:
         """Take a name away, with its last one the image; success if it is gone.
+
+        Args:
+            name: of the image.
+            used: also while containers use the image or another that stands on it.
 
         Raises:
             BackendError: a container still uses it.
@@ -161,14 +165,11 @@ class Engine:
 
         def remove(client: docker.DockerClient) -> None:
             with suppress(ImageNotFound, NotFound):
-                users = client.containers.list(
-                    all=True, filters={"ancestor": name}, ignore_removed=True
-                )
-                if users:
-                    raise BackendError(
-                        f"A container ({users[0].name}) still uses the image; it is removed later.",
-                        code="image_in_use",
-                    )
+                users = client.api.containers(all=True, filters={"ancestor": name})
+                if users and not used:
+                    user = users[0]["Names"][0].removeprefix("/")
+                    message = f"A container ({user}) still uses the image; it is removed later."
+                    raise BackendError(message, code="image_in_use")
                 client.images.remove(name, force=False)
 
         await self.call(remove)

@@ -39,7 +39,7 @@ async def make_room(
     passing = [name for name, tag in tags.items() if tag.startswith(PASSING)]
     for name in passing:
         if now - images[name].used_at > 2 * build_seconds:
-            await _remove(engine, name)
+            await _remove(engine, name, used=True)
     if budget is None:
         return
     kept = {name: image for name, image in images.items() if name not in passing}
@@ -52,8 +52,8 @@ async def make_room(
             total -= image.size
 
 
-async def _remove(engine: Engine, name: str) -> bool:
+async def _remove(engine: Engine, name: str, *, used: bool = False) -> bool:
     with suppress(BackendError):  # in use, or the engine is away: the next build tries again
-        await engine.untag(name)
+        await engine.untag(name, used=used)
         return True
     return False
