@@ -77,7 +77,8 @@ async def test_an_image_keeps_its_contract(docker_backend, engine, log, installa
         "Running the script after the build.",
         "jovyan",
     ]
-    assert order == [line for line in log if line in order]
+    # The first step may come out of the builder's cache, and then it says nothing.
+    assert [line for line in log if line in order] in (order, order[1:])
     assert [image.reference] == names_of(engine, installation)
 
 
@@ -221,7 +222,9 @@ async def test_an_image_that_a_container_uses_is_removed_later(
 
 
 async def test_nothing_stays_of_the_classic_builders_stage_with_the_secrets(
-    docker_backend, engine, log
+    docker_backend, engine, log, installation
 ):
     await built(docker_backend(docker_builder="classic"), SIX, log)
-    assert [] == engine.images.list(all=True, filters={"label": STAGE_LABEL})
+    layers = engine.api.images(all=True, filters={"label": STAGE_LABEL})
+    ours = [each for each in layers if each["Labels"][STAGE_LABEL].startswith(installation)]
+    assert [] == ours

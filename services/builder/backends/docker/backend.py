@@ -30,8 +30,9 @@ from services.builder.backends.docker.buildkit import build_with_buildkit, find_
 from services.builder.backends.docker.checks import check_image, look_at_base
 from services.builder.backends.docker.classic import build_classic
 from services.builder.backends.docker.context import build_context
-from services.builder.backends.docker.engine import Engine, EngineImage
+from services.builder.backends.docker.engine import Engine
 from services.builder.backends.docker.failures import BuildFailed, explain_build
+from services.builder.backends.docker.records import EngineImage
 from services.builder.backends.docker.room import make_room
 from services.builder.backends.local_env import base_interpreter
 from services.builder.backends.processes import to_its_end
@@ -220,7 +221,7 @@ class DockerBackend:
 
         command = await self._buildkit_command()
         await log(f"Building with {'BuildKit' if command else 'the classic builder'}.")
-        stage = f"{STAGE_LABEL}={uuid4().hex}"
+        stage = f"{STAGE_LABEL}={self._installation}-{uuid4().hex}"
         access = await asyncio.to_thread(read_access, self._settings)
         options = _Options(
             host=self._settings.docker_host,

@@ -8,8 +8,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
 
 import docker
@@ -19,6 +17,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from cassini.runtime.blocking import in_thread
 from cassini.runtime.errors import BackendError, GiveUp
 from services.builder.backends.base import LogSink
+from services.builder.backends.docker.records import EngineImage, Ran, read_image, split_name
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -33,29 +32,6 @@ _DISK_FULL = ("no space left on device", "disk quota exceeded")
 _ABSENT = ("not found", "manifest unknown", "does not exist", "access denied")
 _NO_COMMAND = ("executable file not found", "no such file or directory")
 _NO_COMMAND_EXIT = 127
-
-
-@dataclass(frozen=True)
-class EngineImage:
-    """An image in the engine."""
-
-    id: str
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    """``name@sha256:…`` of every registry it was pulled from or pushed to."""
-    labels: Mapping[str, str]
-    size: int
-    """In bytes, layers shared with others counted in."""
-    used_at: float
-    """When it was made or last given a name, in Unix seconds."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a container printed, and how it ended."""
-
-    exit_code: int
-    output: str
 
 
 class Engine:
@@ -109,7 +85,7 @@ class Engine:
 
         def look(client: docker.DockerClient) -> EngineImage | None:
             try:
-                return _image(client.images.get(name).attrs)
+                return read_image(client.images.get(name).attrs)
             except ImageNotFound:
                 return None
 
@@ -129,7 +105,7 @@ class Engine:
         credentials = await asyncio.to_thread(self._credentials, name)
 
         def pull(client: docker.DockerClient) -> None:
-            repository, tag = _split(name)
+            repository, tag = split_name(name)
             events = client.api.pull(
                 repository, tag=tag, stream=True, decode=True, auth_config=credentials
             )
@@ -149,7 +125,7 @@ class Engine:
 
     async def tag(self, source: str, name: str) -> None:
         """Give an image one more name."""
-        repository, tag = _split(name)
+        repository, tag = split_name(name)
         await self.call(lambda client: client.api.tag(source, repository, tag, force=True))
 
     async def untag(self, name: str, *, used: bool = False) -> None:
@@ -226,7 +202,7 @@ class Engine:
                 asyncio.run_coroutine_threadsafe(_write(log, line), loop).result()
 
         def push(client: docker.DockerClient) -> None:
-            repository, tag = _split(name)
+            repository, tag = split_name(name)
             events = client.api.push(
                 repository, tag=tag, stream=True, decode=True, auth_config=credentials
             )
@@ -301,30 +277,3 @@ def _follow(events: Iterable[Any], say: Callable[[Mapping[str, Any]], None]) -> 
                 raise BackendError(message, code="disk_full")
             raise BackendError(f"The Docker engine says: {said}")
         say(event)
-
-
-def _split(name: str) -> tuple[str, str | None]:
-    """Return repository and tag (or digest) as the engine's calls want them."""
-    if "@" in name:
-        repository, _, digest = name.partition("@")
-        return repository, digest
-    head, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        return name, "latest"
-    return head, tag
-
-
-def _image(attributes: Mapping[str, Any]) -> EngineImage:
-    named_at = (attributes.get("Metadata") or {}).get("LastTagTime") or ""
-    return EngineImage(
-        id=attributes["Id"],
-        names=tuple(attributes.get("RepoTags") or ()),
-        digests=tuple(attributes.get("RepoDigests") or ()),
-        labels=(attributes.get("Config") or {}).get("Labels") or {},
-        size=int(attributes.get("Size") or 0),
-        used_at=max(_seconds(named_at), _seconds(attributes.get("Created") or "")),
-    )
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp() if time else 0.0
