@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -22,6 +23,9 @@ from cassini.runtime.service import Ground, Service
 from cassini.runtime.settings import with_password
 from services.distributed.keys import ServiceKeys
 from services.distributed.settings import DistributedSettings
+
+if TYPE_CHECKING:
+    from services.builder.backends.base import ImageBackend
 
 
 @dataclass(frozen=True)
@@ -124,13 +128,24 @@ def _secrets(made: Composition) -> Composed:
 
 
 def _builder(made: Composition) -> Composed:
-    from services.builder.backends.local_env import LocalEnvBackend  # noqa: PLC0415
     from services.builder.service import BuilderService  # noqa: PLC0415
 
-    home = made.settings.home
-    images = LocalEnvBackend(images=home / "images", cache=home / "package-cache")
-    builder = BuilderService(made.ground(), images, home / "build-logs")
+    builder = BuilderService(made.ground(), _images(made), made.settings.home / "build-logs")
     return Composed(builder, internal_routes=made.log_routes(builder))
+
+
+def _images(made: Composition) -> "ImageBackend":
+    home = made.settings.home
+    if made.settings.images == "local":
+        from services.builder.backends.local_env import LocalEnvBackend  # noqa: PLC0415
+
+        return LocalEnvBackend(images=home / "images", cache=home / "package-cache")
+    from services.builder.backends.docker.backend import DockerBackend  # noqa: PLC0415
+    from services.builder.settings import BuilderSettings  # noqa: PLC0415
+
+    return DockerBackend(
+        BuilderSettings(), installation_id=made.keys.installation_id, work=home / "builds"
+    )
 
 
 def _provisioner(made: Composition) -> Composed:

@@ -44,6 +44,7 @@ async def built(backend, spec, log):
 
 
 @BUILDERS
+@pytest.mark.timeout(300)  # Debian's index and packages are fetched without a cache
 async def test_an_image_keeps_its_contract(docker_backend, engine, log, installation, builder):
     backend = docker_backend(docker_builder=builder)
     spec = ImageSpec(

@@ -9,6 +9,7 @@ what was started twice shows. Images stand outside of the data directory, which 
 import sys
 import sysconfig
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 
 from cassini.contracts.images import ImageSpec
@@ -53,7 +54,7 @@ class TinyImages:
         name = spec.builtin or spec.requirements
         return Recipe(f"{name}==1\n", python_tag(), sysconfig.get_platform())
 
-    def fits(self, recipe: Recipe) -> bool:
+    async def fits(self, recipe: Recipe) -> bool:
         """Say yes."""
         return True
 
@@ -72,6 +73,9 @@ class TinyImages:
 
     async def remove(self, digest: str) -> None:
         """Keep it: other copies of the data directory use it."""
+
+    async def make_room(self, wanted: Collection[str]) -> None:
+        """Keep them all, for the same reason."""
 
 
 def _make(image: Path) -> None:

@@ -46,6 +46,7 @@ from services.builder.recipe import Recipe
 from services.builder.settings import BuilderSettings
 
 LABEL = "io.cassini.installation"
+"""Not the label of workloads: containers inherit the labels of their image."""
 DIGEST_LABEL = "io.cassini.image"
 STAGE_LABEL = "io.cassini.stage"
 
