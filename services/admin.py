@@ -1,8 +1,9 @@
-"""What ``cassini admin`` does, on the API's own database; the platform may run or not."""
+"""What ``cassini admin`` does, on the services' own databases; the platform may run or not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from urllib.parse import urlencode
 
 import httpx
@@ -11,8 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
+from cassini.runtime.dead_letters import DeadLetters, OutboxLetters
 from cassini.runtime.declarations import list_strays
-from cassini.runtime.errors import Conflict
+from cassini.runtime.errors import Conflict, NotFound
 from cassini.runtime.settings import PlatformSettings
 from services.api.keys import load_keys
 from services.api.people.accounts import create_sign_in_link, create_token, create_user
@@ -70,6 +72,38 @@ async def find_strays(settings: PlatformSettings) -> list[str]:
         return [f"{noun} {id_}" for noun, id_ in await list_strays(session, TABLES.declaration)]
 
 
+async def list_dead_letters(settings: PlatformSettings, broker: str | None) -> list[str]:
+    """Return a line for every event that was given up, at the broker if one is named.
+
+    Raises:
+        Conflict: there is no platform in the data directory.
+        BackendError: the broker cannot be used.
+    """
+    async with _dead_letters(settings, broker) as places:
+        found = [letter for place in places for letter in await place.letters()]
+    return [f"{each.id} {each.type} {each.subject} {each.reader}: {each.reason}" for each in found]
+
+
+async def change_dead_letters(
+    settings: PlatformSettings, broker: str | None, ids: Collection[str], *, discard: bool
+) -> int:
+    """Replay or discard dead letters, all if none is named; returns how many.
+
+    Raises:
+        Conflict: there is no platform in the data directory.
+        BackendError: the broker cannot be used.
+        NotFound: none of those named is there.
+    """
+    which = ids or None
+    async with _dead_letters(settings, broker) as places:
+        counts = [
+            await (place.discard(which) if discard else place.replay(which)) for place in places
+        ]
+    if ids and not sum(counts):
+        raise NotFound("no dead letter has such an id: see `cassini admin dead-letters list`")
+    return sum(counts)
+
+
 async def wait_ready(settings: PlatformSettings, say: Callable[[str], None]) -> str:
     """Wait until a workspace could be started; says what is waited for. Returns the address."""
     last = ""
@@ -93,10 +127,35 @@ async def _why_not_ready(client: httpx.AsyncClient) -> str | None:
 
 
 @asynccontextmanager
+async def _dead_letters(
+    settings: PlatformSettings, broker: str | None
+) -> AsyncIterator[Sequence[DeadLetters]]:
+    """Open where dead letters are: the broker, or the outbox of every service."""
+    if broker is not None:
+        from cassini.runtime.dead_letters_rabbitmq import BrokerLetters  # noqa: PLC0415 - optional
+
+        yield [BrokerLetters(broker)]
+        return
+    async with AsyncExitStack() as stack:
+        letters = []
+        for name in ServiceName:
+            tables = import_module(f"services.{name}.tables").TABLES
+            database = await stack.enter_async_context(_database(settings, name))
+            letters.append(OutboxLetters(database, tables.outbox, SystemClock()))
+        yield letters
+
+
+@asynccontextmanager
 async def _api_database(settings: PlatformSettings) -> AsyncIterator[AsyncSession]:
+    async with _database(settings, ServiceName.API) as database, database.write() as session:
+        yield session
+
+
+@asynccontextmanager
+async def _database(settings: PlatformSettings, service: ServiceName) -> AsyncIterator[Database]:
     places = Places(settings.home)
     with places.problems_told():
-        path = places.database_file(ServiceName.API)
+        path = places.database_file(service)
         if settings.database_url is None and not path.exists():
             raise Conflict(
                 f"there is no platform in {settings.home} yet: run `cassini up` once, or name its "
@@ -104,10 +163,9 @@ async def _api_database(settings: PlatformSettings) -> AsyncIterator[AsyncSessio
                 code="no_platform",
             )
         database = Database(
-            settings.database_address or f"sqlite+aiosqlite:///{path}", schema=ServiceName.API
+            settings.database_address or f"sqlite+aiosqlite:///{path}", schema=service
         )
         try:
-            async with database.write() as session:
-                yield session
+            yield database
         finally:
             await database.close()

@@ -28,10 +28,23 @@ admin = typer.Typer(help="Look after a platform from its own machine, running or
 user = typer.Typer(help="People who may sign in.", **_PLAIN)
 app.add_typer(admin, name="admin")
 admin.add_typer(user, name="user")
+letters = typer.Typer(help="Events that a service could not handle and gave up.", **_PLAIN)
+admin.add_typer(letters, name="dead-letters")
 
 Home = Annotated[
     Path | None, typer.Option(help="The data directory (CASSINI_HOME).", show_default=False)
 ]
+BrokerAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        envvar="CASSINI_BROKER_ADMIN_URL",
+        help="The distributed form: amqp://user:password@host/ of the broker's administrator.",
+        show_default=False,
+    ),
+]
+LetterIds = Annotated[list[str] | None, typer.Argument(help="Their ids.", metavar="ID …")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All there are.")]
 UserName = Annotated[str, typer.Option("--user", help="Whose it is.")]
 
 
@@ -151,6 +164,37 @@ def strays(home: Home = None) -> None:
         _say(line)
 
 
+@letters.command("list")
+def list_letters(home: Home = None, broker: BrokerAddress = None) -> None:
+    """List them: id, type, id of the resource, who gave it up, and why."""
+    from services.admin import list_dead_letters  # noqa: PLC0415
+
+    for line in _run(list_dead_letters(_settings(PlatformSettings, home=home), broker)):
+        _say(line)
+
+
+@letters.command("replay")
+def replay_letters(
+    ids: LetterIds = None,
+    every: AllLetters = False,
+    home: Home = None,
+    broker: BrokerAddress = None,
+) -> None:
+    """Deliver them again, as after the cause is mended."""
+    _say(f"Replayed {_change_letters(ids, every, home, broker, discard=False)}.")
+
+
+@letters.command("discard")
+def discard_letters(
+    ids: LetterIds = None,
+    every: AllLetters = False,
+    home: Home = None,
+    broker: BrokerAddress = None,
+) -> None:
+    """Remove them for good."""
+    _say(f"Discarded {_change_letters(ids, every, home, broker, discard=True)}.")
+
+
 @user.command("add")
 def add_user(
     name: Annotated[str, typer.Argument(help="Lower case letters, digits and hyphens.")],
@@ -191,6 +235,17 @@ def print_openapi() -> None:
 def print_version() -> None:
     """Print the version."""
     _say(__version__)
+
+
+def _change_letters(
+    ids: list[str] | None, every: bool, home: Path | None, broker: str | None, *, discard: bool
+) -> int:
+    from services.admin import change_dead_letters  # noqa: PLC0415
+
+    if every == bool(ids):
+        raise _failure(Invalid("name the ids of dead letters, or --all"))
+    settings = _settings(PlatformSettings, home=home)
+    return int(_run(change_dead_letters(settings, broker, ids or (), discard=discard)))
 
 
 def _say(line: str) -> None:
