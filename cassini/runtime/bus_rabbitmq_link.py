@@ -55,6 +55,7 @@ class Link:
         self._user = user
         self._check_seconds = check_seconds
         self._ending: asyncio.Future[str] | None = None
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -71,21 +72,27 @@ class Link:
         """Close the connection and make no other one."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._closing = True
+            serving = self._ending is not None and not self._ending.done()
+            self.doubt("the bus is closed")
+            await asyncio.wait([task], timeout=ANSWER_SECONDS if serving else 0)
+            while not task.done():
+                task.cancel()  # again and again: aio-pika can swallow one
+                await asyncio.wait([task], timeout=1)
         self.problem = "the broker is not connected any more"
 
     async def _run(self) -> None:
         delay = _FIRST_DELAY
-        while True:
+        while not self._closing:
             try:
                 await self._session()
                 delay = _FIRST_DELAY
             except Exception as error:  # noqa: BLE001 - whatever it is, the next one starts anew
                 self.problem = f"the broker cannot be used: {_text(error)}"
                 delay = min(delay * 2, _LONGEST_DELAY)
-            _log.warning("connecting to the broker anew", link=self._name, reason=self.problem)
-            await asyncio.sleep(delay)
+            if not self._closing:
+                _log.warning("connecting to the broker anew", link=self._name, reason=self.problem)
+                await asyncio.sleep(delay)
 
     async def _session(self) -> None:
         """Connect and serve until there is a doubt; raises when it could not begin."""
