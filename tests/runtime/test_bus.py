@@ -205,9 +205,7 @@ async def test_an_outage_is_waited_for_without_limit(api, builder, monkeypatch):
     assert len(tries) == 20
 
 
-async def test_a_dead_letter_tells_its_reason_and_can_be_replayed(
-    api, builder, buses, monkeypatch
-):
+async def test_a_dead_letter_tells_its_reason_and_can_be_replayed(api, builder, buses, monkeypatch):
     monkeypatch.setattr("cassini.runtime.bus_rabbitmq_consumer.backoff", lambda _tries: 0.01)
     tries, mended = [], False
 

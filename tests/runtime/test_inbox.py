@@ -1,13 +1,14 @@
+"""What becomes of the events that an inbox is handed."""
+
 import pytest
-from sqlalchemy import select
 
 from cassini.contracts.catalog import CATALOG
-from cassini.contracts.changes import ResourceChangedV1
+from cassini.contracts.envelope import envelop
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.errors import BackendError
 from cassini.runtime.inbox import Inbox
-from tests.runtime.things import ID, OUTBOX, Stage, wish
+from tests.runtime.things import wish
 
 
 def listed(service):
@@ -16,66 +17,6 @@ def listed(service):
 
 async def ignore(_session, _message):
     pass
-
-
-@pytest.fixture
-def bus():
-    return MemoryBus()
-
-
-async def test_a_handler_s_change_and_the_removal_from_the_outbox_are_each_committed(
-    database, clock, stage, bus
-):
-    stage = Stage(database, clock, bus)
-
-    async def keep(session, message):
-        await stage.owned.accept(session, message)
-
-    Inbox(ServiceName.BUILDER, database, {"image.declared.v1": keep}).connect(bus)
-    await stage.emit(wish(1))
-    await stage.relay.send_due()
-
-    assert (await stage.row()).generation == 1
-    assert await stage.relay.pending() == 0
-
-
-async def test_a_handler_that_fails_changes_nothing_and_gets_the_event_again(
-    database, clock, stage, bus
-):
-    stage = Stage(database, clock, bus)
-    attempts = []
-
-    async def keep(session, message):
-        await stage.owned.accept(session, message)
-        attempts.append(message)
-        if len(attempts) == 1:
-            raise RuntimeError
-
-    Inbox(ServiceName.BUILDER, database, {"image.declared.v1": keep}).connect(bus)
-    await stage.emit(wish(1))
-    await stage.relay.send_due()
-    assert await stage.row() is None
-    clock.advance(1)
-    await stage.relay.send_due()
-    assert (await stage.row()).generation == 1
-
-
-async def test_what_a_handler_emits_names_its_cause(database, clock, stage, bus):
-    stage = Stage(database, clock, bus)
-
-    async def answer(session, message):
-        await stage.outbox.emit(session, message.model_copy(update={"generation": 2}))
-
-    Inbox(ServiceName.BUILDER, database, {"image.declared.v1": answer}).connect(bus)
-    await stage.emit(wish(1))
-    async with database.read() as session:
-        table = stage.outbox.table
-        first = (await session.execute(select(table.c.event_id))).scalar_one()
-    await stage.relay.send_due()
-    async with database.read() as session:
-        second = (await session.execute(select(OUTBOX.c.envelope))).scalar_one()
-
-    assert second["causationid"] == first
 
 
 @pytest.mark.parametrize("service", [each for each in ServiceName if listed(each)])
@@ -93,80 +34,68 @@ def test_the_catalogue_s_readers_need_exactly_their_handlers(service):
         Inbox(service, None, handlers, listeners | {"made.up.v1": ignore})
 
 
-async def test_an_event_waits_for_a_reader_that_is_not_there(database, clock, stage, bus):
-    stage = Stage(database, clock, bus)
-    await stage.emit(wish(1))
-    for _ in range(20):
-        await stage.relay.send_due()
-        clock.advance(60)
-    assert await stage.relay.pending() == 1
-
-    received = []
-
-    async def receive(envelopes):
-        received.extend(each.subject for each in envelopes)
-        return [None] * len(envelopes)
-
-    bus.subscribe(ServiceName.BUILDER, "image.declared.v1", receive)
-    await stage.relay.send_due()
-    assert received == [ID]
-
-
-async def test_the_bus_takes_receivers_only_from_listed_readers_and_once(bus):
-    with pytest.raises(ValueError, match="does not list"):
-        bus.subscribe(ServiceName.API, "image.declared.v1", ignore)
-    bus.subscribe(ServiceName.BUILDER, "image.declared.v1", ignore)
-    with pytest.raises(ValueError, match="already"):
-        bus.subscribe(ServiceName.BUILDER, "image.declared.v1", ignore)
-
-
-async def test_a_reader_that_is_not_there_is_an_outage(bus):
+async def test_a_reader_that_is_not_there_is_an_outage():
     class Event:
         type = "image.declared.v1"
 
     with pytest.raises(BackendError, match="builder"):
-        await bus.send("builder", Event)
+        await MemoryBus().send("builder", Event)
 
 
-def test_every_event_goes_to_its_readers(bus):
-    for name, event in CATALOG.items():
-        assert set(bus.destinations(name)) == set(event.readers)
+def events(stage, *ids):
+    return [
+        envelop(
+            wish(resource_id=each),
+            event_id=f"{number:032x}",
+            source="api",
+            time="2030-01-01T00:00:00Z",
+        )
+        for number, each in enumerate(ids)
+    ]
 
 
-HINT = ResourceChangedV1(id=ID, owner_id="f" * 32, kind="workspace")
+async def test_of_events_that_come_together_only_those_that_fail_are_not_kept(stage, database):
+    async def handle(session, message):
+        if message.id.startswith("b"):
+            raise ValueError("no")
+        await stage.owned.accept(session, message)
+
+    inbox = Inbox(ServiceName.BUILDER, database, {"image.declared.v1": handle})
+    ids = ["a" * 32, "b" * 32, "c" * 32]
+
+    outcomes = await inbox.receive(events(stage, *ids))
+
+    assert [type(each) for each in outcomes] == [type(None), ValueError, type(None)]
+    assert [bool(await stage.row(each)) for each in ids] == [True, False, True]
 
 
-def replica(bus, listen):
-    """Connect a replica of the api that hears hints."""
-    handlers = dict.fromkeys(listed(ServiceName.API), ignore)
-    listeners = {"resource.changed.v1": listen}
-    inbox = Inbox(ServiceName.API, None, handlers, listeners)
-    for name in listeners:
-        bus.listen(ServiceName.API, name, inbox.hear)
+async def test_when_the_database_is_away_the_rest_is_not_tried(stage, database):
+    tried = []
+
+    async def handle(_session, message):
+        tried.append(message.id)
+        raise ConnectionRefusedError
+
+    inbox = Inbox(ServiceName.BUILDER, database, {"image.declared.v1": handle})
+
+    outcomes = await inbox.receive(events(stage, "a" * 32, "b" * 32, "c" * 32))
+
+    assert [type(each) for each in outcomes] == [ConnectionRefusedError] * 3
+    assert tried == ["a" * 32, "a" * 32]  # together, then the first one alone
 
 
-async def test_every_replica_hears_a_hint_and_one_that_fails_costs_the_others_nothing(
-    database, clock, bus
-):
-    first, second = [], []
+async def test_events_of_one_id_are_handled_as_they_came_and_ids_in_their_order(stage, database):
+    seen = []
 
-    def fail(_message):
-        raise RuntimeError
+    async def handle(_session, message):
+        seen.append((message.id[0], message.spec.builtin))
 
-    for listen in (first.append, fail, second.append):
-        replica(bus, listen)
+    inbox = Inbox(ServiceName.BUILDER, database, {"image.declared.v1": handle})
+    times = {"event_id": "e" * 32, "source": "api", "time": "2030-01-01T00:00:00Z"}
+    came = [("b", "1"), ("a", "1"), ("b", "2"), ("a", "2")]
 
-    Stage(database, clock, bus).outbox.hint(HINT)
+    await inbox.receive(
+        [envelop(wish(resource_id=each * 32, what=what), **times) for each, what in came]
+    )
 
-    assert first == second == [HINT]
-
-
-async def test_a_hint_that_nobody_hears_is_lost_without_a_trace(database, clock, stage, bus):
-    stage = Stage(database, clock, bus)
-    stage.outbox.hint(HINT)
-    assert await stage.relay.pending() == 0
-
-
-async def test_the_bus_takes_only_listed_listeners(bus):
-    with pytest.raises(ValueError, match="does not list"):
-        bus.listen(ServiceName.BUILDER, "resource.changed.v1", lambda _event: None)
+    assert seen == [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")]
