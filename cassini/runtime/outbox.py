@@ -88,7 +88,7 @@ class Outbox:
         }
         rows = [delivery | {"destination": name} for name in destinations]
         with session.no_autoflush:  # the row that it tells of is not read here
-            await session.execute(insert(self.table).values(rows))
+            await session.execute(insert(self.table), rows)
         after_commit(session, self.wake.set)
 
     def hint(self, message: Hint) -> None:
