@@ -1,6 +1,7 @@
 """Each service's own user at a real broker: it may do its part and nothing else."""
 
 import asyncio
+import os
 
 import aio_pika
 import pytest
@@ -9,7 +10,7 @@ from aio_pika.exceptions import AMQPError, ChannelClosed
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import envelop
 from cassini.contracts.resources import ServiceName, new_id
-from cassini.runtime.broker_definitions import ADMINISTRATOR, definitions
+from cassini.runtime.broker_definitions import ADMINISTRATOR, broker_definitions
 from cassini.runtime.broker_topology import DEAD, EVENTS, all_queues, dead_queue, reader_queue
 from cassini.runtime.bus_rabbitmq import DESTINATION, RabbitBus
 from cassini.testing.waiting import until
@@ -18,11 +19,17 @@ from tests.runtime.things import wish
 PASSWORDS = {name: f"secret of {name}" for name in ServiceName}
 
 
+def definitions(vhost="cassini"):
+    return broker_definitions(
+        PASSWORDS, administrator_password="planted", salt=lambda: os.urandom(4), vhost=vhost
+    )
+
+
 @pytest.fixture
 def address(rabbitmq, vhost):
     """Loads the definitions; returns the address of a service's own user."""
     users = {name: f"{name}-{vhost}" for name in (*ServiceName, ADMINISTRATOR)}
-    said = definitions(PASSWORDS, administrator_password="admin", vhost=vhost)
+    said = definitions(vhost)
     for each in said["users"]:
         each["name"] = users[each["name"]]  # users are the server's, not the virtual host's
     for each in (*said["permissions"], *said["topic_permissions"]):
@@ -34,22 +41,22 @@ def address(rabbitmq, vhost):
 
 
 def test_no_password_stands_in_the_definitions():
-    text = str(definitions(PASSWORDS, administrator_password="planted"))
+    text = str(definitions())
 
     assert "secret of" not in text
     assert "planted" not in text
 
 
-def test_without_a_password_there_is_no_administrator():
-    names = [each["name"] for each in definitions(PASSWORDS)["users"]]
+def test_each_service_has_a_user_and_there_is_one_administrator():
+    names = [each["name"] for each in definitions()["users"]]
 
-    assert names == sorted(ServiceName)
+    assert names == [*sorted(ServiceName), ADMINISTRATOR]
 
 
 def test_every_reader_has_its_queue_bound_and_its_dead_letters():
     bindings = {
         (each["source"], each["routing_key"], each["destination"])
-        for each in definitions(PASSWORDS)["bindings"]
+        for each in definitions()["bindings"]
     }
     readers = [(event.name, who) for event in CATALOG.values() for who in event.readers]
 
