@@ -83,7 +83,7 @@ class Stack:
         return self.compose("ps", "--quiet", service).split()
 
     def pods(self, *, every: bool = False) -> list[dict[str, Any]]:
-        """Return workloads' containers as ``docker ps`` shows them: those that run, or every one."""
+        """Return workloads' containers as ``docker ps`` tells of them."""
         label = f"label={INSTALLATION_LABEL}={self.installation_id()}"
         words = ["docker", "ps", "--filter", label, "--format", "{{json .}}"]
         lines = run(*words, *(["--all"] if every else []))
