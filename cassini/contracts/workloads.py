@@ -46,6 +46,18 @@ class SecretVariable(Message):
     minimum_generation: Generation
 
 
+class SecretFile(Message):
+    """A file that holds a credential's value, at this generation or a later one.
+
+    ``path`` is absolute and in the home directory. What stands there is a link: the value itself
+    is in memory, for as long as the pod is there.
+    """
+
+    path: str
+    credential_id: ResourceId
+    minimum_generation: Generation
+
+
 class ConfigFile(Message):
     """A file written under the home directory at every start."""
 
@@ -88,6 +100,7 @@ class WorkloadSpec(Message):
     """Run instead of the kind's own command."""
     environment: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[SecretVariable, ...] = ()
+    secret_files: tuple[SecretFile, ...] = ()
     working_directory: str = "/home/jovyan/workspace"
     extra_packages: ExtraPackages = ExtraPackages()
     config_files: dict[str, ConfigFile] = Field(default_factory=dict)

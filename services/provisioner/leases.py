@@ -20,7 +20,12 @@ from cassini.contracts.credentials import (
     LeaseStatus,
 )
 from cassini.contracts.resources import ServiceName, Wanted
-from cassini.contracts.workloads import WorkloadDeclaredV1
+from cassini.contracts.workloads import (
+    SecretFile,
+    SecretVariable,
+    WorkloadDeclaredV1,
+    WorkloadSpec,
+)
 from cassini.runtime.declarations import Declarations
 from cassini.runtime.errors import GiveUp
 from cassini.runtime.sealing import Opener
@@ -28,6 +33,17 @@ from services.provisioner.models import Workload
 
 _NOUN = "lease"
 _NAMESPACE = uuid.UUID("5f0d3a53-6a0c-4a8e-9a52-0d6d5b8f2c11")
+
+MAX_BYTES = 1 << 20
+"""Values begin their way in a pod's environment, for which Linux has two megabytes."""
+
+
+def _named(spec: WorkloadSpec | None) -> dict[str, SecretVariable | SecretFile]:
+    """Return the secrets of a spec under the names that people know: variables and paths."""
+    if spec is None:
+        return {}
+    variables = {each.variable: each for each in spec.secrets}
+    return variables | {each.path: each for each in spec.secret_files}
 
 
 def lease_id(workload_id: str, revision: int) -> str:
@@ -40,7 +56,7 @@ class LeaseView:
     """What is known of the lease of a wish."""
 
     waiting_for: tuple[str, ...] = ()
-    """Variables whose values are not here yet, with the reason where one is known."""
+    """Variables and files whose values are not here yet, with the reason where one is known."""
     granted: LeaseObservedV1 | None = None
 
 
@@ -54,7 +70,7 @@ class Leases:
     async def declare(self, session: AsyncSession, row: Workload, wish: WorkloadDeclaredV1) -> None:
         """Ask for the values a row's new wish names, unless they are asked for already."""
         least: dict[str, int] = {}
-        for each in wish.spec.secrets if wish.spec else ():
+        for each in _named(wish.spec).values():
             least[each.credential_id] = max(
                 each.minimum_generation, least.get(each.credential_id, 0)
             )
@@ -106,17 +122,18 @@ class Leases:
 
     async def look(self, session: AsyncSession, wish: WorkloadDeclaredV1 | None) -> LeaseView:
         """Return what is known for a workload's wish."""
-        if wish is None or wish.spec is None or not wish.spec.secrets:
+        named = _named(wish.spec) if wish else {}
+        if wish is None or not named:
             return LeaseView()
         lease = lease_id(wish.id, wish.revision)
         last, fact = await self._declarations.both(session, _NOUN, lease)
         current = last is not None and fact is not None and fact.generation >= last.generation
         if not current or not isinstance(fact, LeaseObservedV1):
-            return LeaseView(tuple(each.variable for each in wish.spec.secrets))
+            return LeaseView(tuple(named))
         if fact.status is LeaseStatus.GRANTED and fact.sealed is not None:
             return LeaseView((), fact)
-        missing = set(fact.waiting_for) or {each.credential_id for each in wish.spec.secrets}
-        names = (each.variable for each in wish.spec.secrets if each.credential_id in missing)
+        missing = set(fact.waiting_for) or {each.credential_id for each in named.values()}
+        names = (name for name, each in named.items() if each.credential_id in missing)
         why = f" ({fact.message})" if fact.message else ""
         return LeaseView(tuple(f"{name}{why}" for name in names))
 
@@ -143,6 +160,13 @@ class Leases:
             raise GiveUp("a pod was to be made without its secrets", reason="SecretsMissing")
         text = self._opener.open(fact.sealed, resource_id=fact.id, generation=fact.generation)
         values: dict[str, str] = json.loads(text)
+        size = sum(len(values.get(key, "").encode()) for key in variables.values())
+        if size > MAX_BYTES:
+            raise GiveUp(
+                f"The secrets are too long together: {size} bytes, and a start takes {MAX_BYTES}. "
+                "Attach fewer, or shorter ones.",
+                reason="SecretsTooLong",
+            )
         missing = [name for name, key in variables.items() if key not in values]
         if missing:
             raise GiveUp(f"no values came for {', '.join(missing)}", reason="SecretsMissing")

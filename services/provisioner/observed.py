@@ -7,13 +7,14 @@ from cassini.contracts.workloads import Endpoint, PodObserved, PodStatus
 from services.provisioner.backends.base import EndReason, Pod, PodPhase
 
 _STEPS = {
+    "secrets": "writing the secret files",
     "directories": "making the directories",
     "files": "writing the configuration files",
     "packages": "installing the extra packages",
     "start-script": "running the start script",
     "main": "starting the main command",
 }
-_ENVIRONMENT = ("directories", "files", "packages")
+_ENVIRONMENT = ("secrets", "directories", "files", "packages")
 _START_SCRIPT, _MAIN = "start-script", "main"
 _BEGIN, _DONE, _FAILED = "begin", "done", "failed"
 

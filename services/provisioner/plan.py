@@ -14,15 +14,16 @@ from typing import Self
 from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadSpec
 from services.provisioner.kinds.base import HOME, InvalidSpec, KindPlan
 from services.provisioner.kinds.workspace import plan_workspace
-from services.provisioner.startup import build_script, plain_text
+from services.provisioner.startup import build_script, file_variables, plain_text
 
-KINDS: Mapping[str, Callable[[str, WorkloadSpec], KindPlan]] = {"workspace": plan_workspace}
+KINDS: Mapping[str, Callable[[WorkloadSpec], KindPlan]] = {"workspace": plan_workspace}
 
 PLATFORM_VERSION = "2026.02.01"
 """What clients are told in ``SATURN_VERSION``: they compare it with dates of Saturn's releases."""
 
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-_RESERVED = frozenset({"HOME", "PORT", "SATURN_TOKEN", "JUPYTER_TOKEN"})
+_ONLY_PLATFORM = frozenset({"HOME", "PORT"})
+_RESERVED = _ONLY_PLATFORM | {"SATURN_TOKEN", "JUPYTER_TOKEN"}
 _RESERVED_PREFIX = "CASSINI_"
 
 _POD_NAME = re.compile(r"^([0-9a-f]{32})-(\d+)-(\d+)-(\d+)$")
@@ -79,7 +80,7 @@ class PodPlan:
     script: str
     environment: Mapping[str, str]
     secret_variables: Mapping[str, str]
-    """Environment variable -> credential id."""
+    """Environment variable -> credential id; those of secret files are unset by the script."""
     cores: float
     memory_bytes: int
     ports: tuple[int, ...]
@@ -96,16 +97,16 @@ def plan_pod(wish: WorkloadDeclaredV1, rank: int, attempt: int) -> PodPlan:
     spec = wish.spec
     if spec is None:
         raise InvalidSpec("The wish says nothing of what is to run.")
-    kind = KINDS[spec.kind](wish.id, spec)
+    kind = KINDS[spec.kind](spec)
     probe = kind.readiness_path
     return PodPlan(
         name=PodName(wish.id, wish.revision, rank, attempt),
         declarer=wish.declarer,
         owner_id=spec.identity.owner_id,
         image=spec.image,
-        script=build_script(spec, kind),
+        script=build_script(wish.id, spec, kind),
         environment=_environment(wish.id, spec, kind),
-        secret_variables={each.variable: each.credential_id for each in spec.secrets},
+        secret_variables=_secret_variables(spec),
         cores=spec.cores,
         memory_bytes=spec.memory_bytes,
         ports=kind.ports,
@@ -140,6 +141,19 @@ def _environment(workload_id: str, spec: WorkloadSpec, kind: KindPlan) -> dict[s
     joined = defaults | _users_variables(spec.environment) | platform | dict(kind.environment)
     secret = {each.variable for each in spec.secrets}
     return {name: joined[name] for name in sorted(joined) if name not in secret}
+
+
+def _secret_variables(spec: WorkloadSpec) -> dict[str, str]:
+    variables = {}
+    for each in spec.secrets:
+        name = each.variable
+        if not _VARIABLE.fullmatch(name):
+            raise InvalidSpec(f"{name!r} cannot be the name of an environment variable.")
+        if name in _ONLY_PLATFORM or name.startswith(_RESERVED_PREFIX):
+            raise InvalidSpec(f"The environment variable {name} is set by the platform.")
+        variables[name] = each.credential_id
+    files = file_variables(spec.secret_files)
+    return variables | {name: file.credential_id for name, file in files.items()}
 
 
 def _users_variables(environment: Mapping[str, str]) -> dict[str, str]:

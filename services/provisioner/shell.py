@@ -32,6 +32,69 @@ step() {
 }
 """
 
+MEMORY = """
+make_memory() {
+    [ ! -d "${XDG_RUNTIME_DIR:-}" ] || return 0
+    rm -rf -- /dev/shm/cassini-%(id)s.*
+    XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
+    export XDG_RUNTIME_DIR
+}
+"""
+
+FIND_FOLDER = r"""
+find_folder() {
+    case $1 in
+    */*) folder=$HOME/${1%/*} ;;
+    *) folder=$HOME ;;
+    esac
+    mkdir -p -- "$folder" || return
+    home=$(cd -P -- "$HOME" && pwd -P) || return
+    folder=$(cd -P -- "$folder" && pwd -P) || return
+    case $folder/ in
+    "$home"/*) ;;
+    *)
+        printf 'cassini: %s leads out of the home directory\n' "$1" >&2
+        return 1
+        ;;
+    esac
+}
+"""
+
+WRITE_SECRET = r"""
+write_secret() {
+    find_folder "$2" || return
+    link=$folder/${2##*/}
+    if [ -L "$link" ]; then
+        case $(readlink -- "$link") in
+        */cassini-secrets/*) ;;
+        *)
+            printf 'cassini: %s is a link of your own, and is left as it is\n' "$2" >&2
+            return 1
+            ;;
+        esac
+    elif [ -e "$link" ]; then
+        printf 'cassini: %s is there already, and is left as it is\n' "$2" >&2
+        return 1
+    fi
+    file=$XDG_RUNTIME_DIR/cassini-secrets/$1
+    (umask 077 && printf '%s' "$3" >"$file") || return
+    rm -f -- "$link" && ln -s -- "$file" "$link"
+}
+"""
+
+SECRET_FILES = """
+write_secrets() {
+    make_memory || return
+    (umask 077 && mkdir -p -- "$XDG_RUNTIME_DIR/cassini-secrets") || return
+%(files)s
+    unset file link folder %(variables)s
+}
+step secrets 'writing the secret files' write_secrets \\
+    'A secret file cannot be written' \\
+    'Move what is in its place, or attach the secret at another path, then start again.'
+"""
+"""Before all else, so that nothing that runs has the values in its environment."""
+
 OVERLAY = r"""
 make_overlay() {
     for packages in "$CASSINI_IMAGE"/lib/python3*/site-packages; do :; done
@@ -77,6 +140,7 @@ make_overlay() {
 
 DIRECTORIES = """
 make_directories() {
+    make_memory || return
     make_overlay %(directories)s || return
 %(preparation)s    cd -- %(working)s
 }
@@ -87,20 +151,7 @@ step directories 'making the directories and the environment' make_directories \
 
 WRITE_FILE = r"""
 write_file() {
-    case $2 in
-    */*) folder=$HOME/${2%/*} ;;
-    *) folder=$HOME ;;
-    esac
-    mkdir -p -- "$folder" || return
-    home=$(cd -P -- "$HOME" && pwd -P) || return
-    folder=$(cd -P -- "$folder" && pwd -P) || return
-    case $folder/ in
-    "$home"/*) ;;
-    *)
-        printf 'cassini: %s leads out of the home directory\n' "$2" >&2
-        return 1
-        ;;
-    esac
+    find_folder "$2" || return
     if [ -d "$folder/${2##*/}" ]; then
         printf 'cassini: %s is a directory\n' "$2" >&2
         return 1

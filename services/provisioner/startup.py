@@ -7,7 +7,9 @@ and ends the script with its exit code. All text of users arrives quoted.
 The script takes from its environment: ``HOME``, ``PORT``, ``CASSINI_IMAGE`` (the environment the
 image is), ``CASSINI_OVERLAY`` (the pod's own environment, made here), ``CASSINI_REPORT``, and,
 where the backend has them, ``CASSINI_LISTEN`` (the address to listen on, else loopback) and
-``XDG_RUNTIME_DIR`` (a private directory in memory).
+``XDG_RUNTIME_DIR`` (a private directory in memory; where there is none it makes one). The values of
+secret files come in ``CASSINI_FILE_<n>``: each is written into memory before anything else runs,
+its path becomes a link to it, and the variable goes, so that nothing that runs later has it.
 
 The overlay is a virtual environment made by hand: its Python is the image's, a ``.pth`` file adds
 the image's packages after its own. The shell's text stands in ``shell.py``.
@@ -16,20 +18,24 @@ the image's packages after its own. The shell's text stands in ``shell.py``.
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from cassini.contracts.workloads import ConfigFile, ExtraPackages, WorkloadSpec
+from cassini.contracts.workloads import ConfigFile, ExtraPackages, SecretFile, WorkloadSpec
 from services.provisioner.kinds.base import HOME, InvalidSpec, KindPlan
 from services.provisioner.shell import (
     DIRECTORIES,
     FILES,
+    FIND_FOLDER,
     MAIN,
     MAIN_IN_DEBUG_MODE,
+    MEMORY,
     OVERLAY,
     PACKAGES,
     PROLOGUE,
+    SECRET_FILES,
     START_SCRIPT,
     WRITE_FILE,
+    WRITE_SECRET,
 )
 
 MAX_SCRIPT_BYTES = 120_000
@@ -38,7 +44,7 @@ MAX_SCRIPT_BYTES = 120_000
 _MODE = re.compile(r"^0?[0-7]{3}$")
 
 
-def build_script(spec: WorkloadSpec, kind: KindPlan) -> str:
+def build_script(workload_id: str, spec: WorkloadSpec, kind: KindPlan) -> str:
     """Return the script of a pod.
 
     Raises:
@@ -46,6 +52,9 @@ def build_script(spec: WorkloadSpec, kind: KindPlan) -> str:
     """
     parts = [
         PROLOGUE,
+        MEMORY % {"id": workload_id},
+        FIND_FOLDER if spec.config_files or spec.secret_files else "",
+        _secret_files(spec),
         OVERLAY,
         _directories(spec, kind),
         _files(spec.config_files),
@@ -106,6 +115,29 @@ def plain_text(text: str, what: str) -> str:
     return text
 
 
+def file_variables(files: Sequence[SecretFile]) -> dict[str, SecretFile]:
+    """Return the environment variables that bring the values of secret files."""
+    return {f"CASSINI_FILE_{number}": file for number, file in enumerate(files)}
+
+
+def _secret_files(spec: WorkloadSpec) -> str:
+    if not spec.secret_files:
+        return ""
+    taken = {_relative(path, "configuration file") for path in spec.config_files}
+    variables = file_variables(spec.secret_files)
+    lines = []
+    for number, (variable, file) in enumerate(variables.items()):
+        path = _relative(file.path.removeprefix(f"{HOME}/"), "secret file")
+        if path in taken:
+            raise InvalidSpec(f"Two files are to be at {path!r}: one of them is a secret.")
+        taken.add(path)
+        lines.append(f'    write_secret {number} {shlex.quote(path)} "${variable}" || return')
+    return WRITE_SECRET + SECRET_FILES % {
+        "files": "\n".join(lines),
+        "variables": " ".join(variables),
+    }
+
+
 def _files(files: Mapping[str, ConfigFile]) -> str:
     if not files:
         return ""
@@ -114,17 +146,17 @@ def _files(files: Mapping[str, ConfigFile]) -> str:
         if not _MODE.fullmatch(file.mode):
             raise InvalidSpec(f"The mode of the configuration file {path!r} is not like 0644.")
         content = shlex.quote(plain_text(file.content, f"the configuration file {path!r}"))
-        where = shlex.quote(_relative(path))
+        where = shlex.quote(_relative(path, "configuration file"))
         lines.append(f"    write_file {file.mode} {where} {content} || return")
     return WRITE_FILE + FILES % {"files": "\n".join(lines)}
 
 
-def _relative(path: str) -> str:
+def _relative(path: str, what: str) -> str:
     normal = posixpath.normpath(path)
     outside = normal.startswith(("/", "~", "../")) or normal in {".", ".."}
     if not path or outside or path.endswith("/") or not path.isprintable():
         raise InvalidSpec(
-            f"The configuration file {path!r} must be a path relative to the home directory "
+            f"The {what} {path!r} must be a path relative to the home directory "
             "that does not lead out of it."
         )
     return normal

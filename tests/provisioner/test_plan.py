@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cassini.contracts.workloads import ConfigFile, ExtraPackages, SecretVariable
+from cassini.contracts.workloads import ConfigFile, ExtraPackages, SecretFile, SecretVariable
 from services.provisioner.kinds.base import InvalidSpec
 from services.provisioner.plan import HttpProbe, PodName, plan_pod
 from tests.provisioner.wishes import TOKEN, WORKLOAD, make_spec, make_wish
@@ -33,6 +33,16 @@ CASES = {
             },
             extra_packages=ExtraPackages(pip="pandas>=2 'my pkg'"),
             start_script="echo start\r\necho again\r\n",
+            secret_files=(
+                SecretFile(
+                    path="/home/jovyan/.aws/credentials",
+                    credential_id="d" * 32,
+                    minimum_generation=3,
+                ),
+                SecretFile(
+                    path="/home/jovyan/it's.pem", credential_id="e" * 32, minimum_generation=1
+                ),
+            ),
         ),
     ),
 }
@@ -93,6 +103,26 @@ def test_a_secret_wins_over_every_plain_variable_of_its_name():
     plan = plan_pod(make_wish(spec=spec), 0, 1)
     assert "KEY" not in plan.environment
     assert plan.secret_variables == {"KEY": TOKEN}
+
+
+def test_the_values_of_files_travel_in_variables_of_the_platform():
+    files = tuple(
+        SecretFile(path=f"/home/jovyan/{name}", credential_id=name * 32, minimum_generation=1)
+        for name in "de"
+    )
+    plan = plan_pod(make_wish(spec=make_spec(secret_files=files)), 0, 1)
+    assert plan.secret_variables == {
+        "SATURN_TOKEN": TOKEN,
+        "CASSINI_FILE_0": "d" * 32,
+        "CASSINI_FILE_1": "e" * 32,
+    }
+
+
+@pytest.mark.parametrize("name", ["HOME", "PORT", "CASSINI_REPORT", "A B"])
+def test_a_secret_cannot_take_the_place_of_what_the_platform_sets(name):
+    secret = SecretVariable(variable=name, credential_id=TOKEN, minimum_generation=1)
+    with pytest.raises(InvalidSpec, match="environment variable"):
+        plan_pod(make_wish(spec=make_spec(secrets=(secret,))), 0, 1)
 
 
 @pytest.mark.parametrize("name", ["", "A B", "A=B", "1A", "A\n"])

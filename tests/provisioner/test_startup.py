@@ -111,14 +111,14 @@ def test_a_config_file_where_a_directory_is_fails(tree):
 def test_a_config_file_outside_the_home_is_refused(path):
     spec = make_spec(config_files={path: ConfigFile(content="x")})
     with pytest.raises(InvalidSpec, match="relative to the home directory"):
-        build_script(spec, plan_workspace(WORKLOAD, spec))
+        build_script(WORKLOAD, spec, plan_workspace(spec))
 
 
 @pytest.mark.parametrize("mode", ["", "rw", "99", "0644; touch x", "07777"])
 def test_a_mode_that_is_none_is_refused(mode):
     spec = make_spec(config_files={"a": ConfigFile(content="x", mode=mode)})
     with pytest.raises(InvalidSpec, match="not like 0644"):
-        build_script(spec, plan_workspace(WORKLOAD, spec))
+        build_script(WORKLOAD, spec, plan_workspace(spec))
 
 
 def test_packages_are_installed_by_the_overlays_own_python(tree):
@@ -151,7 +151,7 @@ def test_addresses_and_options_of_packages_are_not_logged_by_us(tree):
 def test_an_open_quotation_mark_in_packages_is_refused():
     spec = make_spec(extra_packages=ExtraPackages(pip="'pandas"))
     with pytest.raises(InvalidSpec, match="not closed"):
-        build_script(spec, plan_workspace(WORKLOAD, spec))
+        build_script(WORKLOAD, spec, plan_workspace(spec))
 
 
 def test_a_start_script_runs_as_a_child_in_the_working_directory(tree):

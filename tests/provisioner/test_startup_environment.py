@@ -107,7 +107,7 @@ def test_debug_mode_ends_well_when_the_main_command_does(tree):
 
 def test_debug_mode_keeps_the_pod_up_after_a_failure_and_says_so(tree):
     spec = make_spec(debug_mode=True, command="exit 9")
-    script = build_script(spec, plan_workspace(WORKLOAD, spec))
+    script = build_script(WORKLOAD, spec, plan_workspace(spec))
     process = subprocess.Popen(
         ["/bin/sh", "-c", script],
         env=tree.environment,
@@ -133,7 +133,7 @@ def test_debug_mode_passes_a_stop_on_to_the_main_command(tree):
     command = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
     spec = make_spec(debug_mode=True, command=command)
     process = subprocess.Popen(
-        ["/bin/sh", "-c", build_script(spec, plan_workspace(WORKLOAD, spec))],
+        ["/bin/sh", "-c", build_script(WORKLOAD, spec, plan_workspace(spec))],
         env=tree.environment,
         cwd=tree.root,
         stdout=subprocess.PIPE,
@@ -154,11 +154,11 @@ def test_debug_mode_passes_a_stop_on_to_the_main_command(tree):
 def test_a_script_too_long_for_one_argument_is_refused():
     spec = make_spec(config_files={"a": ConfigFile(content="x" * MAX_SCRIPT_BYTES)})
     with pytest.raises(InvalidSpec, match="too long"):
-        build_script(spec, plan_workspace(WORKLOAD, spec))
+        build_script(WORKLOAD, spec, plan_workspace(spec))
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 def test_text_no_script_can_hold_is_refused(text):
     kind = KindPlan(main="true", ports=(1,), readiness_path=None, grace_seconds=1)
     with pytest.raises(InvalidSpec, match="the start script"):
-        build_script(make_spec(start_script=text), kind)
+        build_script(WORKLOAD, make_spec(start_script=text), kind)

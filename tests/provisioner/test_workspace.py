@@ -2,11 +2,11 @@ import pytest
 
 from services.provisioner.kinds.base import InvalidSpec
 from services.provisioner.kinds.workspace import plan_workspace
-from tests.provisioner.wishes import WORKLOAD, make_spec
+from tests.provisioner.wishes import make_spec
 
 
 def main_of(**changes) -> str:
-    return plan_workspace(WORKLOAD, make_spec(**changes)).main
+    return plan_workspace(make_spec(**changes)).main
 
 
 def test_jupyterlab_runs_from_the_image_on_the_port_given_with_no_token_in_its_arguments():
@@ -29,11 +29,11 @@ def test_a_working_directory_in_the_home_is_the_preferred_directory():
 
 
 def test_readiness_of_jupyterlab_is_a_path_that_needs_no_token():
-    assert plan_workspace(WORKLOAD, make_spec()).readiness_path == "/api"
+    assert plan_workspace(make_spec()).readiness_path == "/api"
 
 
 def test_an_own_command_replaces_jupyterlab_and_is_ready_when_anything_answers():
-    plan = plan_workspace(WORKLOAD, make_spec(command="serve 'it' $PORT"))
+    plan = plan_workspace(make_spec(command="serve 'it' $PORT"))
     assert plan.main == "sh -c 'serve '\"'\"'it'\"'\"' $PORT'"
     assert plan.readiness_path == "/"
 
@@ -48,5 +48,5 @@ def test_a_command_with_a_nul_character_is_refused():
 
 
 def test_dask_saturn_takes_a_workspace_for_a_single_user_server():
-    plan = plan_workspace(WORKLOAD, make_spec())
+    plan = plan_workspace(make_spec())
     assert plan.environment == {"SATURN_RESOURCE_TYPE": "SingleUserServer"}

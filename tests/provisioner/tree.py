@@ -48,7 +48,7 @@ class Tree:
 
     def run(self, *, shell="/bin/sh", extra=None, **changes) -> subprocess.CompletedProcess[str]:
         spec = make_spec(**({"command": "pwd; exit 7"} | changes))
-        script = build_script(spec, plan_workspace(WORKLOAD, spec))
+        script = build_script(WORKLOAD, spec, plan_workspace(spec))
         return subprocess.run(
             [shell, "-c", script],
             env=self.environment | (extra or {}),

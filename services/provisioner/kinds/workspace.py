@@ -34,16 +34,12 @@ _PREPARATION = """\
         >%(config)s/jupyter_server_config.py || return
     JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
-    if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
-        rm -rf -- /dev/shm/cassini-%(id)s.*
-        XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-%(id)s.XXXXXX) || return
-    fi
     JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
-    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
+    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR
 """
 
 
-def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
+def plan_workspace(spec: WorkloadSpec) -> KindPlan:
     """Say what the pod of a workspace runs and when it is ready."""
     own = spec.command is not None and spec.command.strip() != ""
     return KindPlan(
@@ -55,8 +51,7 @@ def plan_workspace(workload_id: str, spec: WorkloadSpec) -> KindPlan:
         # What dask-saturn takes for a Jupyter server; names that begin with Prefect mean more.
         environment={"SATURN_RESOURCE_TYPE": "SingleUserServer"},
         directories=(_KERNEL, _LABCONFIG),
-        preparation=_PREPARATION
-        % {"id": workload_id, "kernel": _KERNEL, "config": _CONFIG, "labconfig": _LABCONFIG},
+        preparation=_PREPARATION % {"kernel": _KERNEL, "config": _CONFIG, "labconfig": _LABCONFIG},
     )
 
 

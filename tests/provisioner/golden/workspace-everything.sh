@@ -25,6 +25,61 @@ step() {
     report "$1 done"
 }
 
+make_memory() {
+    [ ! -d "${XDG_RUNTIME_DIR:-}" ] || return 0
+    rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
+    XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
+    export XDG_RUNTIME_DIR
+}
+
+find_folder() {
+    case $1 in
+    */*) folder=$HOME/${1%/*} ;;
+    *) folder=$HOME ;;
+    esac
+    mkdir -p -- "$folder" || return
+    home=$(cd -P -- "$HOME" && pwd -P) || return
+    folder=$(cd -P -- "$folder" && pwd -P) || return
+    case $folder/ in
+    "$home"/*) ;;
+    *)
+        printf 'cassini: %s leads out of the home directory\n' "$1" >&2
+        return 1
+        ;;
+    esac
+}
+
+write_secret() {
+    find_folder "$2" || return
+    link=$folder/${2##*/}
+    if [ -L "$link" ]; then
+        case $(readlink -- "$link") in
+        */cassini-secrets/*) ;;
+        *)
+            printf 'cassini: %s is a link of your own, and is left as it is\n' "$2" >&2
+            return 1
+            ;;
+        esac
+    elif [ -e "$link" ]; then
+        printf 'cassini: %s is there already, and is left as it is\n' "$2" >&2
+        return 1
+    fi
+    file=$XDG_RUNTIME_DIR/cassini-secrets/$1
+    (umask 077 && printf '%s' "$3" >"$file") || return
+    rm -f -- "$link" && ln -s -- "$file" "$link"
+}
+
+write_secrets() {
+    make_memory || return
+    (umask 077 && mkdir -p -- "$XDG_RUNTIME_DIR/cassini-secrets") || return
+    write_secret 0 .aws/credentials "$CASSINI_FILE_0" || return
+    write_secret 1 'it'"'"'s.pem' "$CASSINI_FILE_1" || return
+    unset file link folder CASSINI_FILE_0 CASSINI_FILE_1
+}
+step secrets 'writing the secret files' write_secrets \
+    'A secret file cannot be written' \
+    'Move what is in its place, or attach the secret at another path, then start again.'
+
 make_overlay() {
     for packages in "$CASSINI_IMAGE"/lib/python3*/site-packages; do :; done
     if [ ! -d "$packages" ]; then
@@ -67,6 +122,7 @@ make_overlay() {
 }
 
 make_directories() {
+    make_memory || return
     make_overlay "$HOME" "$HOME"/workspace "$CASSINI_OVERLAY"/share/jupyter/kernels/python3 "$CASSINI_OVERLAY"/etc/jupyter/labconfig || return
     python=$CASSINI_OVERLAY/bin/python
     case $python in
@@ -83,12 +139,8 @@ make_directories() {
         >"$CASSINI_OVERLAY"/etc/jupyter/jupyter_server_config.py || return
     JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
-    if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
-        rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
-        XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
-    fi
     JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
-    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
+    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR
     cd -- "$HOME"/workspace
 }
 step directories 'making the directories and the environment' make_directories \
@@ -96,20 +148,7 @@ step directories 'making the directories and the environment' make_directories \
     'Look whether the disk is full, and whether the working directory may be made there.'
 
 write_file() {
-    case $2 in
-    */*) folder=$HOME/${2%/*} ;;
-    *) folder=$HOME ;;
-    esac
-    mkdir -p -- "$folder" || return
-    home=$(cd -P -- "$HOME" && pwd -P) || return
-    folder=$(cd -P -- "$folder" && pwd -P) || return
-    case $folder/ in
-    "$home"/*) ;;
-    *)
-        printf 'cassini: %s leads out of the home directory\n' "$2" >&2
-        return 1
-        ;;
-    esac
+    find_folder "$2" || return
     if [ -d "$folder/${2##*/}" ]; then
         printf 'cassini: %s is a directory\n' "$2" >&2
         return 1

@@ -25,6 +25,13 @@ step() {
     report "$1 done"
 }
 
+make_memory() {
+    [ ! -d "${XDG_RUNTIME_DIR:-}" ] || return 0
+    rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
+    XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
+    export XDG_RUNTIME_DIR
+}
+
 make_overlay() {
     for packages in "$CASSINI_IMAGE"/lib/python3*/site-packages; do :; done
     if [ ! -d "$packages" ]; then
@@ -67,6 +74,7 @@ make_overlay() {
 }
 
 make_directories() {
+    make_memory || return
     make_overlay "$HOME" "$HOME"/workspace "$CASSINI_OVERLAY"/share/jupyter/kernels/python3 "$CASSINI_OVERLAY"/etc/jupyter/labconfig || return
     python=$CASSINI_OVERLAY/bin/python
     case $python in
@@ -83,12 +91,8 @@ make_directories() {
         >"$CASSINI_OVERLAY"/etc/jupyter/jupyter_server_config.py || return
     JUPYTER_CONFIG_PATH=$CASSINI_OVERLAY/etc/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
     JUPYTER_PATH=$CASSINI_OVERLAY/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
-    if [ ! -d "${XDG_RUNTIME_DIR:-}" ]; then
-        rm -rf -- /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*
-        XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/cassini-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.XXXXXX) || return
-    fi
     JUPYTER_RUNTIME_DIR=$XDG_RUNTIME_DIR/jupyter
-    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR XDG_RUNTIME_DIR
+    export JUPYTER_PATH JUPYTER_CONFIG_PATH JUPYTER_RUNTIME_DIR
     cd -- "$HOME"/workspace
 }
 step directories 'making the directories and the environment' make_directories \
