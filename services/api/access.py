@@ -142,6 +142,15 @@ def require(
     raise Forbidden(_REFUSALS.get(action, "you may not do this"))
 
 
+def is_allowed(caller: Caller, action: Action, *, owner_id: str, resource_id: str) -> bool:
+    """Whether the caller may do this to a thing of this owner."""
+    try:
+        require(caller, action, owner_id=owner_id, resource_id=resource_id)
+    except (Forbidden, NotFound):
+        return False
+    return True
+
+
 def missing(what: str) -> NotFound:
     """Return the error for a thing that is not there, or not for the caller."""
     code = f"{what.replace(' ', '_')}_not_found"

@@ -40,6 +40,7 @@ class WorkspaceLink:
 HealthCheck = Callable[[], Awaitable[Health]]
 WorkspacesOf: TypeAlias = "Callable[[AsyncSession, Caller], Awaitable[Sequence[WorkspaceLink]]]"
 BelongingsOf = Callable[[AsyncSession, Collection[str]], Awaitable[Sequence[str]]]
+SecretsChanged: TypeAlias = "Callable[[AsyncSession, ApiContext, Collection[str]], Awaitable[None]]"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class ApiContext:
     watch: Watch
     belongings_of: BelongingsOf
     """What still belongs to owners of these ids, in words."""
+    secrets_changed: SecretsChanged
+    """Lets resources of these ids follow a change of secrets that they were given."""
 
 
 def find_context(request: Request) -> ApiContext:

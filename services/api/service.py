@@ -25,7 +25,7 @@ from services.api.keys import load_keys
 from services.api.people.accounts import create_sign_in_link, ensure_first_admin, first_admin
 from services.api.resources.backends import why_nothing_can_start
 from services.api.resources.belongings import belongings_of
-from services.api.resources.handlers import Handlers
+from services.api.resources.handlers import Handlers, secrets_changed
 from services.api.resources.history import forget_old
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
@@ -76,6 +76,7 @@ class ApiService(Service):
             workspaces_of=workspaces_of,
             watch=self._watch,
             belongings_of=belongings_of,
+            secrets_changed=secrets_changed,
         )
         self.database.on_write(self._announce)
         self.listeners = {"resource.changed.v1": self._watch.changed}

@@ -60,7 +60,7 @@ find_folder() {
 }
 """
 
-WRITE_SECRET = r"""
+WRITE_VALUE = r"""
 write_secret() {
     find_folder "$2" || return
     link=$folder/${2##*/}
@@ -82,7 +82,7 @@ write_secret() {
 }
 """
 
-SECRET_FILES = """
+VALUE_FILES = """
 write_secrets() {
     make_memory || return
     (umask 077 && mkdir -p -- "$XDG_RUNTIME_DIR/cassini-secrets") || return

@@ -32,10 +32,10 @@ from services.provisioner.shell import (
     OVERLAY,
     PACKAGES,
     PROLOGUE,
-    SECRET_FILES,
     START_SCRIPT,
+    VALUE_FILES,
     WRITE_FILE,
-    WRITE_SECRET,
+    WRITE_VALUE,
 )
 
 MAX_SCRIPT_BYTES = 120_000
@@ -132,7 +132,7 @@ def _secret_files(spec: WorkloadSpec) -> str:
             raise InvalidSpec(f"Two files are to be at {path!r}: one of them is a secret.")
         taken.add(path)
         lines.append(f'    write_secret {number} {shlex.quote(path)} "${variable}" || return')
-    return WRITE_SECRET + SECRET_FILES % {
+    return WRITE_VALUE + VALUE_FILES % {
         "files": "\n".join(lines),
         "variables": " ".join(variables),
     }

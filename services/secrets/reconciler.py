@@ -126,7 +126,14 @@ class _Write:
         row.tombstone = self._status is CredentialStatus.ABSENT
         if row.wish is not None and self._status is not CredentialStatus.LOST:
             row.wish = row.wish | {"sealed": None}
-        await self._credentials.observe(session, row, status=self._status)
+        lost = self._status is CredentialStatus.LOST
+        await self._credentials.observe(
+            session,
+            row,
+            status=self._status,
+            reason="ValueLost" if lost else None,
+            message="the store does not have the value: it must be set again" if lost else None,
+        )
         if self._status is CredentialStatus.STORED:
             pending = select(Lease.id).where(col(Lease.status) == LeaseStatus.PENDING)
             for lease_id in (await session.exec(pending)).all():

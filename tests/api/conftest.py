@@ -31,6 +31,7 @@ from services.api.people.accounts import (
     ensure_first_admin,
 )
 from services.api.resources.belongings import belongings_of
+from services.api.resources.handlers import secrets_changed
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
 from services.api.tables import TABLES
@@ -185,6 +186,7 @@ async def api(database, tmp_path, clock) -> ApiContext:
         workspaces_of=workspaces_of,
         watch=Watch(),
         belongings_of=belongings_of,
+        secrets_changed=secrets_changed,
     )
 
 

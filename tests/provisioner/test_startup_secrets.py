@@ -115,7 +115,7 @@ def test_without_memory_of_the_backend_it_makes_its_own(tree):
 def test_a_path_outside_the_home_is_refused(path):
     file = SecretFile(path=path, credential_id="d" * 32, minimum_generation=1)
     spec = make_spec(secret_files=(file,))
-    with pytest.raises(InvalidSpec, match="secret file .* relative to the home directory"):
+    with pytest.raises(InvalidSpec, match=r"secret file .* relative to the home directory"):
         build_script(WORKLOAD, spec, plan_workspace(spec))
 
 

@@ -1,1 +1,1 @@
-"""Secret values that the platform itself makes, kept by the secrets service."""
+"""Secret values: those that people keep here, and those that the platform makes itself."""

@@ -1,8 +1,8 @@
-"""Declaring the credentials that the platform makes itself: each resource's token.
+"""Declaring values to keep, among them those that the platform makes itself: resources' tokens.
 
-Starts are not held for ``credential.observed``: the wish of the workload names the generation of
-each credential that was declared in the same transaction, and a lease is granted only when the
-store has at least that one, so a value that is late delays the start and is never the old one.
+For a token no start is held: the wish of the workload names the generation of each credential that
+was declared in the same transaction, and a lease is granted only when the store has at least that
+one, so a value that is late delays the start and is never the old one.
 """
 
 from sqlmodel import col, select
@@ -78,7 +78,14 @@ async def _set_value(session: AsyncSession, api: ApiContext, resource_id: str, v
     row = await _of_resource(session, resource_id)
     if row is None:
         row = PlatformCredential(id=new_id(), resource_id=resource_id)
-    credential_id = row.id
+    row.generation = await declare_value(session, api, row.id, value)
+    session.add(row)
+
+
+async def declare_value(
+    session: AsyncSession, api: ApiContext, credential_id: str, value: str
+) -> int:
+    """Have a value kept, sealed to the secrets service; returns the generation of the wish."""
 
     def make(numbers: Numbers) -> CredentialDeclaredV1:
         return CredentialDeclaredV1(
@@ -95,9 +102,23 @@ async def _set_value(session: AsyncSession, api: ApiContext, resource_id: str, v
             ),
         )
 
-    wish = await api.declarations.declare(session, "credential", credential_id, make)
-    row.generation = wish.generation
-    session.add(row)
+    return (await api.declarations.declare(session, "credential", credential_id, make)).generation
+
+
+async def declare_absent(session: AsyncSession, api: ApiContext, credential_id: str) -> None:
+    """Have a value forgotten."""
+    await api.declarations.declare(
+        session,
+        "credential",
+        credential_id,
+        lambda numbers: CredentialDeclaredV1(
+            id=credential_id,
+            declarer=ServiceName.API,
+            generation=numbers.generation,
+            wanted=Wanted.ABSENT,
+            value_id="",
+        ),
+    )
 
 
 async def secret_variables(session: AsyncSession, resource_id: str) -> tuple[SecretVariable, ...]:
@@ -121,19 +142,7 @@ async def remove(session: AsyncSession, api: ApiContext, resource_id: str) -> No
     row = await _of_resource(session, resource_id)
     if row is None:
         return
-    credential_id = row.id
-    await api.declarations.declare(
-        session,
-        "credential",
-        credential_id,
-        lambda numbers: CredentialDeclaredV1(
-            id=credential_id,
-            declarer=ServiceName.API,
-            generation=numbers.generation,
-            wanted=Wanted.ABSENT,
-            value_id="",
-        ),
-    )
+    await declare_absent(session, api, row.id)
     await session.delete(row)
 
 

@@ -15,6 +15,7 @@ from services.api.context import ApiContext
 from services.api.images.models import Image, ImageTag
 from services.api.people.owners import OwnerReference, resolve_owner
 from services.api.resources.models import Workspace
+from services.api.resources.secrets import lock_secrets_of
 from services.api.resources.surroundings import Surroundings, around, look_around
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -45,18 +46,25 @@ async def locked_row(
 
 
 async def locked_workspace(
-    session: AsyncSession, api: ApiContext, caller: Caller, action: Action, workspace_id: str
+    session: AsyncSession,
+    api: ApiContext,
+    caller: Caller,
+    action: Action,
+    workspace_id: str,
+    *,
+    secrets: Collection[str] = (),
 ) -> tuple[Workspace, Surroundings]:
     """Return a workspace that the caller may do this to, locked for a change, and what is around.
 
-    Its image version is locked first, as the handler of image facts does, so that a start cannot
-    be held for an image whose build ends in the same moment.
+    Its secrets (and more of these ids) and its image version are locked first, as the handlers of
+    facts do, so that a start cannot be held for what comes in the same moment.
 
     Raises:
         NotFound: there is none, or the caller may not see it.
         Forbidden: the caller may see it, but not do this.
     """
-    found = await _locked_tag(session, col(Workspace.id) == _dashless(workspace_id))
+    where = col(Workspace.id) == _dashless(workspace_id)
+    found = await _locked_tag(session, where, secrets=secrets)
     if found is None:
         raise _no_such()
     row, tag, image = found
@@ -73,6 +81,7 @@ async def locked_by_name(
     *,
     owner_id: str,
     name: str,
+    secrets: Collection[str] = (),
 ) -> tuple[Workspace, Surroundings] | None:
     """Return an owner's workspace of that name like ``locked_workspace``; None: there is none.
 
@@ -80,7 +89,10 @@ async def locked_by_name(
         Forbidden: the caller may see it, but not do this.
     """
     found = await _locked_tag(
-        session, *_visible_of(caller, [owner_id]), col(Workspace.name) == name
+        session,
+        *_visible_of(caller, [owner_id]),
+        col(Workspace.name) == name,
+        secrets=secrets,
     )
     if found is None:
         return None
@@ -134,9 +146,10 @@ def _visible_of(caller: Caller, owner_ids: Collection[str]) -> list[ColumnElemen
 
 
 async def _locked_tag(
-    session: AsyncSession, *where: ColumnElement[bool]
+    session: AsyncSession, *where: ColumnElement[bool], secrets: Collection[str]
 ) -> tuple[Workspace, ImageTag, Image] | None:
-    """Return the one workspace, not locked, with its image version, which is."""
+    """Return the one workspace, not locked, with its image version, which is, like its secrets."""
+    await lock_secrets_of(session, *where, more=secrets)
     query = (
         select(Workspace, ImageTag, Image)
         .join(ImageTag, col(Workspace.image_tag_id) == col(ImageTag.id))

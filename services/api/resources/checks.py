@@ -17,6 +17,17 @@ from services.api.wire import WireIn
 HOME = "/home/jovyan"
 WORKING_DIRECTORY = f"{HOME}/workspace"
 RESERVED_VARIABLES = frozenset({"SATURN_TOKEN", "SATURN_BASE_URL", "JUPYTER_TOKEN"})
+_NOT_FOR_SECRETS = RESERVED_VARIABLES | {
+    "BASE_URL",
+    "HOME",
+    "NB_USER",
+    "PATH",
+    "PORT",
+    "SHELL",
+    "VIRTUAL_ENV",
+    "XDG_RUNTIME_DIR",
+}
+_RESERVED_PREFIXES = ("CASSINI_", "SATURN_")
 
 _MAX_ENTRIES = 200
 _MAX_MAP_CHARACTERS = 262_144
@@ -76,6 +87,35 @@ def _in_home(path: str) -> str:
     return path
 
 
+def secret_variable(name: str) -> str:
+    """Return the name of a variable that a secret may be in.
+
+    Raises:
+        ValueError: it is no name, or the platform sets this one: a secret would win over it.
+    """
+    _variables({name: ""})
+    if name in _NOT_FOR_SECRETS or name.startswith(_RESERVED_PREFIXES):
+        raise ValueError(f"{name} is set by the platform: choose another name")
+    return name
+
+
+def secret_path(path: str) -> str:
+    """Return the absolute path of a file in the home that a secret may be in.
+
+    No other place is one that a workload may write to with every backend.
+
+    Raises:
+        ValueError: it is elsewhere.
+    """
+    below = path.removeprefix("~/").removeprefix(f"{HOME}/")
+    try:
+        return f"{HOME}/{_relative(below)}"
+    except ValueError:
+        raise ValueError(
+            f"{path[:60]!r} must be the path of a file in {HOME}, without '..'"
+        ) from None
+
+
 Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[
     str,
@@ -108,6 +148,14 @@ _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 Subdomain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$")]
 SubdomainOrNone = Annotated[str, StringConstraints(pattern=rf"^({_LABEL})?$")]
 ShortText = Annotated[Text, StringConstraints(max_length=512)]
+SecretLocation = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=480),
+    Field(
+        description="The name of the environment variable, or the path of the file in the home.",
+        json_schema_extra={"format": "secret-location"},
+    ),
+]
 AutoShutoff = Literal["1 hour", "6 hours", "24 hours", "3 days", "7 days", "Never"]
 Ide = Literal["jupyter", "rstudio"]
 InstanceSize = Annotated[ShortText, Field(json_schema_extra={"format": "instance-size"})]

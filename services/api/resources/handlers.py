@@ -1,8 +1,9 @@
 """What the api does with facts: keep them if they are newer, and let the resource follow.
 
-Rows are locked in one order everywhere: image version, resource, declaration.
+Rows are locked in one order everywhere: secrets, image version, resource, declaration.
 """
 
+from collections.abc import Collection
 from functools import partial
 
 import structlog
@@ -19,6 +20,7 @@ from cassini.contracts.workloads import (
     WorkloadStatus,
 )
 from services.api.context import ApiContext
+from services.api.credentials import secrets
 from services.api.credentials import wishes as credentials
 from services.api.images import wishes as images
 from services.api.images.models import ImageTag
@@ -26,14 +28,33 @@ from services.api.resources.access import lock_workspace
 from services.api.resources.backends import keep_backend
 from services.api.resources.history import keep_pods
 from services.api.resources.lifecycle import Lifecycle
+from services.api.resources.models import Workspace
+from services.api.resources.secrets import lock_secrets_of
 
 log = structlog.get_logger(__name__)
+
+
+async def secrets_changed(
+    session: AsyncSession, api: ApiContext, resource_ids: Collection[str]
+) -> None:
+    """Let workspaces follow a change of secrets that they are given, or of what is known of them.
+
+    They are locked by their ids, after the secrets.
+    """
+    query = select(Workspace).where(
+        col(Workspace.id).in_(resource_ids), col(Workspace.deleted_at).is_(None)
+    )
+    locked = query.order_by(col(Workspace.id)).with_for_update()
+    rows = (await session.exec(locked.execution_options(populate_existing=True))).all()
+    if rows:
+        await Lifecycle(api).secrets_changed(session, rows)
 
 
 class Handlers:
     """The api's handlers of facts."""
 
     def __init__(self, api: ApiContext) -> None:
+        self._api = api
         self._clock = api.clock
         self._declarations = api.declarations
         self._lifecycle = Lifecycle(api)
@@ -59,6 +80,8 @@ class Handlers:
         """Follow an image's build, and let the starts go on that wait for it."""
         if fact.declarer != ServiceName.API:
             return
+        held = col(Workspace.held).is_(True)
+        await lock_secrets_of(session, held, col(Workspace.image_tag_id) == fact.id)
         locked = select(ImageTag).where(col(ImageTag.id) == fact.id).with_for_update()
         await session.exec(locked)
         verdict = await self._declarations.take(session, fact)
@@ -68,8 +91,13 @@ class Handlers:
             await self._lifecycle.release(session, tag)
 
     async def credential_observed(self, session: AsyncSession, fact: CredentialObservedV1) -> None:
-        """Make a token anew that the store lost, or that it has a later one of than we know."""
+        """Follow a secret; make a token anew that the store lost, or has a later one of."""
         if fact.declarer != ServiceName.API:
+            return
+        if (secret := await secrets.locked(session, fact.id)) is not None:
+            verdict = await self._declarations.take(session, fact)
+            if verdict.keep or verdict.jump:
+                await secrets.observed(session, self._api, secret, fact, jumped=verdict.jump)
             return
         known = await credentials.find(session, fact.id)
         row = await lock_workspace(session, known.resource_id) if known else None

@@ -1,16 +1,18 @@
 """Start, stop, restart and delete: check, numbers, emit.
 
 Every function works on a row that the caller has locked, in the caller's transaction. A start
-whose image is not built is held: only the target is stored, and the wish is emitted when the
-image is (``release``); a stop clears it. JupyterLab's token belongs to one revision, so the wish
-that raises the revision carries it (``jupyter.py``).
+whose image is not built, or one of whose secrets is not stored, is held: only the target is kept,
+and the wish is emitted when both are (``resume``); a stop clears it. JupyterLab's token belongs to
+one revision, so the wish that raises the revision carries it (``jupyter.py``).
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cassini.contracts.credentials import CredentialStatus
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import Declared, ServiceName, Wanted
 from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1, WorkloadSpec
@@ -19,16 +21,19 @@ from cassini.runtime.errors import Conflict, Invalid
 from services.api.auth.tokens import revoke_resource_tokens
 from services.api.context import ApiContext
 from services.api.credentials import wishes as credentials
+from services.api.credentials.models import Secret
 from services.api.images import wishes as images
 from services.api.images.models import ImageTag
 from services.api.people.owners import owners_by_id
 from services.api.resources.jupyter import with_token
 from services.api.resources.models import Workspace
+from services.api.resources.secrets import NOTHING, Given, given_to, take_all_from
 from services.api.resources.specs import workspace_spec
 from services.api.resources.status import (
     ResourceStatus,
     Seen,
     held_by_image,
+    held_by_secrets,
     not_seen,
     state_of,
 )
@@ -56,6 +61,7 @@ class Lifecycle:
 
         Raises:
             Invalid: its size is not offered any more.
+            Conflict: it lacks a secret.
         """
         if row.wants_to_run and row.status != ResourceStatus.ERROR:
             return
@@ -68,22 +74,29 @@ class Lifecycle:
 
         Raises:
             Invalid: its size is not offered any more.
+            Conflict: it lacks a secret.
         """
         around.sizes.get(row.instance_size)
+        given = await self._given(session, row)
+        given.require_filled(row.name)
         row.debug_mode = debug_mode
-        tag, _ = around.tags[row.image_tag_id]
-        if tag.status == ImageStatus.ERROR:
-            await images.declare(session, self._api, tag)
-        if tag.status == ImageStatus.BUILT and tag.reference:
-            await self._run(session, row, around, tag.reference)
-        else:
-            row.held = True
-            show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
+        await self._build_again(session, row, around)
+        await self._run_or_hold(session, row, around, given)
 
     async def edited(self, session: AsyncSession, row: Workspace, around: Surroundings) -> None:
         """Take an edit in: only a start that is still held is about the row as it is now."""
         if row.held:
-            await self.restart(session, row, around, debug_mode=row.debug_mode)
+            await self._build_again(session, row, around)
+            await self.resume(session, [row], around)
+
+    async def secrets_changed(self, session: AsyncSession, rows: Sequence[Workspace]) -> None:
+        """Take in that rows are given other secrets, or that more is known of their values."""
+        given = await given_to(session, [row.id for row in rows], lock=True)
+        for row in rows:
+            row.secrets_digest = given.get(row.id, NOTHING).digest()
+            session.add(row)
+        if held := [row for row in rows if row.held]:
+            await self.resume(session, held, await look_around(session, self._api, held))
 
     async def stop(self, session: AsyncSession, row: Workspace) -> None:
         """Have nothing run; nothing to do where that is wanted already."""
@@ -112,6 +125,7 @@ class Lifecycle:
         now = self._api.clock.now()
         await revoke_resource_tokens(session, row.id, now=now)
         row.deleted_at, row.held = now, False
+        await take_all_from(session, row.id)
         await self._wish(session, row, Wanted.ABSENT)
 
     async def release(self, session: AsyncSession, tag: ImageTag) -> None:
@@ -120,15 +134,20 @@ class Lifecycle:
             col(Workspace.held), col(Workspace.image_tag_id) == tag.id
         )
         rows = (await session.exec(waiting.with_for_update())).all()
-        around = await look_around(session, self._api, rows)
+        await self.resume(session, rows, await look_around(session, self._api, rows))
+
+    async def resume(
+        self, session: AsyncSession, rows: Sequence[Workspace], around: Surroundings
+    ) -> None:
+        """Let held starts go on, go on waiting, or fail, as things are now."""
+        given = await given_to(session, [row.id for row in rows], lock=True)
         for row in rows:
-            if tag.status != ImageStatus.BUILT or not tag.reference:
-                show(row, held_by_image(ImageStatus(tag.status), tag.reason, tag.message))
-                continue
             try:
-                await self._run(session, row, around, tag.reference)
+                await self._run_or_hold(session, row, around, given.get(row.id, NOTHING))
             except Invalid as error:
                 show(row, Seen(ResourceStatus.ERROR, "UnknownSize", error.message))
+            except Conflict as error:
+                show(row, Seen(ResourceStatus.ERROR, "SecretMissing", error.message))
 
     async def observed(
         self, session: AsyncSession, row: Workspace, fact: WorkloadObservedV1
@@ -162,8 +181,10 @@ class Lifecycle:
         """Return a wish whose numbers a jump raised: with its revision's token, and our secrets."""
         if not isinstance(wish, WorkloadDeclaredV1) or wish.spec is None:
             return wish
-        secrets = await credentials.secret_variables(session, wish.id)
-        spec = wish.spec.model_copy(update={"secrets": secrets})
+        ours = await credentials.secret_variables(session, wish.id)
+        names = {each.variable for each in ours}
+        theirs = tuple(each for each in wish.spec.secrets if each.variable not in names)
+        spec = wish.spec.model_copy(update={"secrets": ours + theirs})
         return with_token(self._api, wish.model_copy(update={"spec": spec}))
 
     async def found_running(self, session: AsyncSession, row: Workspace) -> None:
@@ -180,8 +201,44 @@ class Lifecycle:
             session, self._api, resource_id=row.id, resource_type="workspace", owner=owner
         )
 
+    async def _build_again(
+        self, session: AsyncSession, row: Workspace, around: Surroundings
+    ) -> None:
+        tag, _ = around.tags[row.image_tag_id]
+        if tag.status == ImageStatus.ERROR:
+            await images.declare(session, self._api, tag)
+
+    async def _given(self, session: AsyncSession, row: Workspace) -> Given:
+        return (await given_to(session, [row.id], lock=True)).get(row.id, NOTHING)
+
+    async def _run_or_hold(
+        self, session: AsyncSession, row: Workspace, around: Surroundings, given: Given
+    ) -> None:
+        """Emit the wish of a new revision, or keep that it waits, and for what.
+
+        Raises:
+            Invalid: its size is not offered any more.
+            Conflict: it lacks a secret.
+        """
+        given.require_filled(row.name)
+        tag, _ = around.tags[row.image_tag_id]
+        if tag.status != ImageStatus.BUILT or not tag.reference:
+            seen = held_by_image(ImageStatus(tag.status), tag.reason, tag.message)
+        elif missing := given.not_stored():
+            seen = _held_by(missing)
+        else:
+            await self._run(session, row, around, tag.reference, given)
+            return
+        row.held = True
+        show(row, seen)
+
     async def _run(
-        self, session: AsyncSession, row: Workspace, around: Surroundings, reference: str
+        self,
+        session: AsyncSession,
+        row: Workspace,
+        around: Surroundings,
+        reference: str,
+        given: Given,
     ) -> None:
         """Emit the wish of a new revision.
 
@@ -194,9 +251,10 @@ class Lifecycle:
             base_url=self._api.settings.url_for_workloads,
             image=reference,
             size=around.sizes.get(row.instance_size),
-            secrets=await credentials.secret_variables(session, row.id),
+            secrets=await credentials.secret_variables(session, row.id) + given.variables(),
+            secret_files=given.files(),
         )
-        row.held = False
+        row.held, row.secrets_digest = False, given.digest()
         row.started_digest = row.settings_digest()
         await self._wish(session, row, Wanted.RUNNING, spec, new_revision=True)
 
@@ -236,6 +294,12 @@ class Lifecycle:
 def show(row: Workspace, seen: Seen) -> None:
     """Write a state into a row."""
     row.status, row.reason, row.message = seen.status.value, seen.reason, seen.message
+
+
+def _held_by(missing: Sequence[Secret]) -> Seen:
+    lost = [each.name for each in missing if each.status == CredentialStatus.LOST]
+    late = [each.name for each in missing if each.status != CredentialStatus.LOST]
+    return held_by_secrets(lost, late, next((each.message for each in missing), None))
 
 
 def _snapshot(wish: Declared | None) -> WorkloadSpec | None:

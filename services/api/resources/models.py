@@ -101,13 +101,15 @@ class Workspace(ApiTable, table=True):
     self_destruct: bool = False
     token_generation: int = 0
     """Counts how often its token was made anew on request: what runs then has the old one."""
+    secrets_digest: str = Field(default="", max_length=64)
+    """Of the secrets that a start now would be given (``secrets.py``); empty: of none."""
 
     wanted: str | None = Field(default=None, max_length=16)
     """What the last wish says; None: nothing was ever wished for."""
     generation: int = 0
     """The number of the last wish."""
     held: bool = False
-    """A start is stored that waits for the image; its wish is not emitted yet."""
+    """A start is stored that waits for the image or a secret; its wish is not emitted yet."""
     debug_mode: bool = False
     started_digest: str | None = Field(default=None, max_length=64)
     """The digest of the settings that the last start was made from."""
@@ -122,6 +124,8 @@ class Workspace(ApiTable, table=True):
     def settings_digest(self) -> str:
         """Return the SHA-256 of what a workload is made from."""
         content = {name: getattr(self, name) for name in SETTINGS}
+        if self.secrets_digest:  # without secrets it is what it was before there were any
+            content["secrets_digest"] = self.secrets_digest
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

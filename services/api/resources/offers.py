@@ -15,7 +15,6 @@ INSTEAD = {
     "start_dind": "there is no Docker in Docker here: leave it out",
     "external_repo_attachments": _CLONE,
     "git_repositories": _CLONE,
-    "secrets": "secrets cannot be attached yet: keep them in a file of the home directory",
     "shared_folders": "there are no shared folders yet: leave them out",
     "dask_cluster": "there are no Dask clusters yet: use dask.distributed.LocalCluster inside",
     "viewers": "only the owner can open it: leave them out",

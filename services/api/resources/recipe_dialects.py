@@ -74,7 +74,11 @@ def current(recipe: Mapping[str, Any]) -> dict[str, Any]:
         raise _no_such_kind("type", kind)
     spec = found.get("spec")
     if isinstance(spec, Mapping) and isinstance(spec.get("extra_packages"), Mapping):
-        found["spec"] = {**spec, "extra_packages": _packages(spec["extra_packages"])}
+        spec = {**spec, "extra_packages": _packages(spec["extra_packages"])}
+    if isinstance(spec, Mapping) and isinstance(spec.get("secrets"), list):
+        spec = {**spec, "secrets": [_secret(entry) for entry in spec["secrets"]]}
+    if spec is not None:
+        found["spec"] = spec
     return found | {"schema_version": SCHEMA_VERSION}
 
 
@@ -128,6 +132,14 @@ def _packages(packages: Mapping[str, Any]) -> dict[str, Any]:
     if mamba is not None and isinstance(conda, Mapping):
         found["conda"] = {"use_mamba": mamba, **conda}
     return found
+
+
+def _secret(entry: object) -> object:
+    """Return a secret's entry: older dialects call the type of attachment ``type``."""
+    if not isinstance(entry, Mapping) or "type" not in entry or "attachment_type" in entry:
+        return entry
+    rest = {name: value for name, value in entry.items() if name != "type"}
+    return {"attachment_type": entry["type"], **rest}
 
 
 def _check_version(field: str, version: object) -> None:

@@ -33,6 +33,7 @@ from services.api.resources.checks import (
     Name,
     Packages,
     Script,
+    SecretLocation,
     ShortText,
     SubdomainOrNone,
     Tags,
@@ -40,6 +41,7 @@ from services.api.resources.checks import (
     bounded_files,
 )
 from services.api.resources.recipe_dialects import SCHEMA_VERSION, VERSION_PATTERN, current
+from services.api.resources.secrets import MOST
 from services.api.wire import RecipePart, WireOut
 
 OWN_SCOPE = "workspace:self"
@@ -136,6 +138,19 @@ class WorkspaceRouteRecipe(RecipePart):
     visibility: Literal["org", "owner"] = "owner"
 
 
+class SecretAttachmentRecipe(RecipePart):
+    """A secret that the workspace is given; without a name: a place that somebody has to fill."""
+
+    location: SecretLocation
+    attachment_type: Literal["environment_variable", "file"]
+    description: Description = ""
+    owner: RecipeOwner | None = None
+    name: Annotated[ShortText, StringConstraints(min_length=1)] | None = None
+
+
+Secrets = Annotated[list[SecretAttachmentRecipe], Field(max_length=MOST)]
+
+
 class WorkspaceSpec(RecipePart):
     """What a workspace is to be like; what is left out has its default."""
 
@@ -157,7 +172,7 @@ class WorkspaceSpec(RecipePart):
     token_scope: TokenScope | None = OWN_SCOPE
     dask_cluster: Part | None = None
     git_repositories: Parts = Field(default_factory=list)
-    secrets: Parts = Field(default_factory=list)
+    secrets: Secrets = Field(default_factory=list)
     shared_folders: Parts = Field(default_factory=list)
     start_dind: bool = False
     status: Literal["stopped", "running"] | None = None

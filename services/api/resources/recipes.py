@@ -15,6 +15,7 @@ from services.api.resources.recipe_schemas import (
     PipPackages,
     ResourceState,
     RouteState,
+    SecretAttachmentRecipe,
     WorkspaceRecipe,
     WorkspaceSpec,
     scope_in_recipe,
@@ -42,7 +43,7 @@ _RENAMED = {
     "use_spot_instance": "is_spot",
 }
 _INSTALLERS = ("apt", "cran", "remotes", "bioconductor")
-_MISSING = ("git_repositories", "secrets", "shared_folders", "dask_cluster", "viewers")
+_MISSING = ("git_repositories", "shared_folders", "dask_cluster", "viewers")
 _PLACE = "spec."
 _ONE_ROUTE = f"JupyterLab has the only route, on port {IDE_PORT}: leave it out"
 _OWNERS_ROUTE = "JupyterLab opens for its owner only: write owner"
@@ -72,6 +73,7 @@ def recipe_of(
     row: Workspace,
     around: Surroundings,
     *,
+    secrets: list[SecretAttachmentRecipe],
     token_scope: str | None,
     base_url: str,
     as_template: bool = False,
@@ -83,7 +85,9 @@ def recipe_of(
     checked when it was written and is not checked again.
     """
     recipe = WorkspaceRecipe.model_construct(
-        schema_version=SCHEMA_VERSION, type="workspace", spec=_spec(row, around, token_scope)
+        schema_version=SCHEMA_VERSION,
+        type="workspace",
+        spec=_spec(row, around, secrets, token_scope),
     )
     if as_template:
         return recipe
@@ -94,7 +98,12 @@ def recipe_of(
     return recipe.model_copy(update={"spec": owned, "state": state})
 
 
-def _spec(row: Workspace, around: Surroundings, token_scope: str | None) -> WorkspaceSpec:
+def _spec(
+    row: Workspace,
+    around: Surroundings,
+    secrets: list[SecretAttachmentRecipe],
+    token_scope: str | None,
+) -> WorkspaceSpec:
     tag, image = around.tags[row.image_tag_id]
     fields = {name: getattr(row, name) for name in _SAME}
     fields |= {field: getattr(row, column) for field, column in _RENAMED.items()}
@@ -108,7 +117,7 @@ def _spec(row: Workspace, around: Surroundings, token_scope: str | None) -> Work
         extra_packages=_packages(row.extra_packages),
         token_scope=scope_in_recipe(token_scope, row.id),
         git_repositories=[],
-        secrets=[],
+        secrets=secrets,
         shared_folders=[],
         routes=[],
         viewers=[],

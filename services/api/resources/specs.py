@@ -6,6 +6,7 @@ from cassini.contracts.workloads import (
     ConfigFile,
     ExtraPackages,
     Identity,
+    SecretFile,
     SecretVariable,
     WorkloadSpec,
 )
@@ -22,6 +23,7 @@ def workspace_spec(
     image: str,
     size: Size,
     secrets: tuple[SecretVariable, ...],
+    secret_files: tuple[SecretFile, ...],
 ) -> WorkloadSpec:
     """Return what a workspace's processes are made from, as its row is now."""
     packages: dict[str, Any] = row.extra_packages or {}
@@ -39,6 +41,7 @@ def workspace_spec(
         memory_bytes=size.memory_bytes,
         environment=row.environment_variables,
         secrets=secrets,
+        secret_files=secret_files,
         working_directory=row.working_dir,
         extra_packages=ExtraPackages(
             pip=packages.get("pip") or "",

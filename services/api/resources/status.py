@@ -4,6 +4,7 @@ A fact counts only for the wish it was given under: right after a start the newe
 that of the stop before, and the resource is pending, not stopped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,6 +74,22 @@ def state_of(wanted: Wanted, generation: int, fact: WorkloadObservedV1) -> Seen:
     if fact.generation < generation:
         return not_seen(wanted)
     return Seen(_TABLE[wanted, fact.status], fact.reason, fact.message)
+
+
+def held_by_secrets(lost: Sequence[str], late: Sequence[str], why: str | None = None) -> Seen:
+    """Return the state of a resource whose start waits for values of secrets.
+
+    Args:
+        lost: the names of those that somebody has to enter again.
+        late: the names of those that are not stored yet.
+        why: what is known of the reason.
+    """
+    if lost:
+        names = ", ".join(lost)
+        return Seen(_P, "SecretLost", f"The value of secret {names} was lost: enter it again.")
+    because = f": {why}" if why else ""
+    waiting = f"The value of secret {', '.join(late)} is not stored yet{because}."
+    return Seen(_P, "SecretNotStored", waiting)
 
 
 def held_by_image(status: ImageStatus, reason: str | None, message: str | None) -> Seen:

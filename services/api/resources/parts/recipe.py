@@ -10,10 +10,13 @@ from services.api.access import Action, access
 from services.api.auth.dependencies import CallerDep
 from services.api.auth.tokens import resource_scopes
 from services.api.context import ApiContext, ContextDep
+from services.api.people.owners import owners_by_id
 from services.api.resources.access import visible_workspace
 from services.api.resources.models import Workspace
 from services.api.resources.recipe_schemas import WorkspaceRecipe
+from services.api.resources.recipe_secrets import entries_of
 from services.api.resources.recipes import AppliedAs, recipe_of
+from services.api.resources.secrets import NOTHING, given_to
 from services.api.resources.surroundings import look_around
 
 router = APIRouter(tags=["workspaces"])
@@ -47,11 +50,15 @@ async def show_recipes(
 ) -> list[WorkspaceRecipe]:
     """Show rows as recipes; what they refer to is read in one query a kind."""
     around = await look_around(session, api, rows)
-    scopes = await token_scopes(session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    scopes, given = await token_scopes(session, ids), await given_to(session, ids)
+    kept_by = {secret.owner_id for each in given.values() for _, secret in each.filled}
+    owners = await owners_by_id(session, kept_by)
     return [
         recipe_of(
             row,
             around,
+            secrets=entries_of(given.get(row.id, NOTHING), owners),
             token_scope=scopes[row.id],
             base_url=api.settings.url,
             as_template=as_template,

@@ -4,6 +4,7 @@ Applying is declarative: the recipe is all that is wanted, and applying it twice
 It goes the same way as an edit (``editing.py``).
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from services.api.images.references import Attachment, find_tag
 from services.api.paging import PageDep, paginate
 from services.api.people.owners import Owner, OwnerQuery, resolve_owner
 from services.api.resources.access import find_by_name, list_query, locked_by_name
+from services.api.resources.attaching import took
 from services.api.resources.editing import change, create
 from services.api.resources.lifecycle import Lifecycle
 from services.api.resources.models import Workspace
@@ -34,6 +36,7 @@ from services.api.resources.recipe_schemas import (
     WorkspaceSpec,
     scope_of_recipe,
 )
+from services.api.resources.recipe_secrets import Wanted, give, read_entries
 from services.api.resources.recipes import AppliedAs, values_of
 from services.api.resources.surroundings import Surroundings, look_around
 from services.api.resources.unknown_fields import refuse_unknown
@@ -143,8 +146,15 @@ async def put_recipe(
 async def _apply(api: ApiContext, caller: Caller, spec: WorkspaceSpec) -> WorkspaceRecipe:
     async with api.database.write() as session:
         owner = await resolve_owner(session, caller, spec.owner)
+        secrets = await read_entries(session, caller, owner, spec.secrets)
         found = await locked_by_name(
-            session, api, caller, Action.EDIT, owner_id=owner.id, name=spec.name
+            session,
+            api,
+            caller,
+            Action.EDIT,
+            owner_id=owner.id,
+            name=spec.name,
+            secrets={each.secret_id for each in secrets if each.secret_id},
         )
         action: AppliedAs = "created"
         if found is None:
@@ -152,7 +162,7 @@ async def _apply(api: ApiContext, caller: Caller, spec: WorkspaceSpec) -> Worksp
             row = await _create(session, api, caller, owner, spec)
         else:
             row, around = found
-            action = await _change(session, api, caller, spec, row, around)
+            action = await _change(session, api, caller, spec, secrets, row, around)
         return (await show_recipes(session, api, [row], action=action))[0]
 
 
@@ -162,6 +172,9 @@ async def _create(
     values = values_of(spec)
     tag = await find_tag(session, caller, spec.image, Attachment(owner.id, _IMAGE))
     row = await create(session, api, owner=owner, tag=tag, values=values)
+    secrets = await read_entries(session, caller, owner, spec.secrets)
+    if await give(session, api, caller, row, secrets):
+        await took(session, api, row)
     await _grant(session, api, caller, spec, row)
     await _bring_to(session, api, caller, spec, row, await look_around(session, api, [row]))
     return row
@@ -172,16 +185,21 @@ async def _change(
     api: ApiContext,
     caller: Caller,
     spec: WorkspaceSpec,
+    secrets: Sequence[Wanted],
     row: Workspace,
     around: Surroundings,
 ) -> AppliedAs:
+    # Given first: a held start that goes on with the new settings takes the new secrets along.
+    given = await give(session, api, caller, row, secrets)
     values = values_of(spec)
     attachment = Attachment(row.owner_id, _IMAGE, row.image_tag_id)
     values["image_tag_id"] = (await find_tag(session, caller, spec.image, attachment)).id
     changed, around = await change(session, api, row, around, values)
+    if given:
+        await took(session, api, row)
     granted = await _grant(session, api, caller, spec, row)
     await _bring_to(session, api, caller, spec, row, around)
-    return "updated" if changed or granted else "unchanged"
+    return "updated" if changed or given or granted else "unchanged"
 
 
 async def _grant(
