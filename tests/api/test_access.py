@@ -19,6 +19,7 @@ from services.api.app import create_app, routes_of
 from services.api.auth.caller import Caller
 from services.api.auth.scopes import ALL, Scope
 from services.api.auth.tokens import mint_token
+from services.api.credentials.models import Secret, SecretAttachment
 
 REFUSED = {401, 403, 404}
 READER = "reader"
@@ -28,9 +29,11 @@ QUERY_TARGETS = {
     ("GET", "/api/active/pods"): "workload_type=workspace&workload_id={workspace_id}",
     ("GET", "/api/recipes/{recipe_type}/{name}"): "owner_id={owner_id}",
 }
-TARGETS = {"workspace_id", "name", "api_token_id", "user_id"}
-ACCOUNTS = {"api_token_id", "user_id"}
-LISTS = {("GET", f"/api/{noun}") for noun in ("workspaces", "recipes", "active/resources")}
+TARGETS = {"workspace_id", "name", "api_token_id", "user_id", "secret_id"}
+NOT_FOR_ITS_TOKEN = {"api_token_id", "user_id", "secret_id"}
+LISTS = {
+    ("GET", f"/api/{noun}") for noun in ("workspaces", "recipes", "secrets", "active/resources")
+}
 SHOWN_TO_ALL = {("GET", "/api/users/{user_id}")}
 RECIPE = {
     "type": "workspace",
@@ -42,6 +45,10 @@ BODIES = {
     ("POST", "/api/workspaces"): {"name": "made-by-test"},
     ("PATCH", "/api/workspaces/{workspace_id}"): {"description": "x"},
     ("PATCH", "/api/workspaces/{workspace_id}/token"): {"scope": "read"},
+    ("POST", "/api/workspaces/{workspace_id}/secrets"): {"location": "KEY"},
+    ("PATCH", "/api/workspaces/{workspace_id}/secrets/{secret_attachment_id}"): {"location": "K"},
+    ("POST", "/api/secrets"): {"name": "made-by-test", "value": "x"},
+    ("PATCH", "/api/secrets/{secret_id}"): {"value": "x"},
     ("POST", "/api/tokens"): {"description": "x"},
     ("PATCH", "/api/tokens/{api_token_id}"): {"description": "x"},
     ("PATCH", "/api/user"): {"full_name": "x"},
@@ -73,6 +80,18 @@ async def targets(world):
     await world.resource_token(world.owner, workspace_id)
     async with world.api.database.write() as session:
         row, _ = await mint_token(session, world.api.keys, now=1.0, user_id=world.owner.user_id)
+        secret_id, attachment_id = new_id(), new_id()
+        whose = {"owner_id": world.owner.owner_id, "created_at": 1.0}
+        session.add(Secret(id=secret_id, name=f"key-{secret_id}", **whose))
+        session.add(
+            SecretAttachment(
+                id=attachment_id,
+                resource_id=workspace_id,
+                attachment_type="environment_variable",
+                location="A",
+                **whose,
+            )
+        )
     return {
         "workspace_id": workspace_id,
         "owner_id": world.owner.owner_id,
@@ -80,6 +99,8 @@ async def targets(world):
         "name": f"{workspace_id}-1-0-1",
         "api_token_id": row.id,
         "user_id": world.owner.user_id,
+        "secret_id": secret_id,
+        "secret_attachment_id": attachment_id,
         "org_id": world.org_id,
         "image_id": world.image_id,
         "image_tag_id": world.image_tag_id,
@@ -139,7 +160,7 @@ def allowed_to(role, key):
     if not named:
         more = ALLOWED[role] if role is Role.ORG_ADMIN and "{org_id}" in key[1] else set()
         return allowed_in_own_place(role) | more
-    if role is Role.ITS_TOKEN and named & ACCOUNTS:
+    if role is Role.ITS_TOKEN and named & NOT_FOR_ITS_TOKEN:
         return ALLOWED[Role.FOREIGN_TOKEN]
     if role == READER:
         return ALLOWED[Role.OWNER] & READING

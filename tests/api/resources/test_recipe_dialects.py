@@ -88,7 +88,7 @@ def now(**spec):
                     "conda": {"use_mamba": True, "install": "numpy"},
                     "apt": {"install": "curl"},
                 },
-                secrets=[{"name": "key", "type": "file", "location": "/key"}],
+                secrets=[{"name": "key", "attachment_type": "file", "location": "/key"}],
                 dask_cluster={"num_workers": 2},
                 instance_type="medium",
                 routes=[{"container_port": 8000, "visibility": "owner"}],

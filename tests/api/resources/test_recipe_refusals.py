@@ -107,7 +107,6 @@ async def test_a_body_that_is_no_recipe_is_refused(admin, body):
 async def test_all_that_is_missing_here_is_told_at_once(admin):
     body = recipe(
         git_repositories=[{"url": "https://git.example/a"}],
-        secrets=[{"location": "KEY", "attachment_type": "environment_variable"}],
         shared_folders=[{"name": "data"}],
         dask_cluster={"num_workers": 2, "scheduler": {}, "worker": {}},
         viewers=[{"identity": "ada"}],
@@ -128,7 +127,7 @@ async def test_all_that_is_missing_here_is_told_at_once(admin):
 
     assert (answer.status_code, answer.json()["code"]) == (400, "not_offered")
     for place in (
-        *("git_repositories", "secrets", "shared_folders", "dask_cluster", "viewers"),
+        *("git_repositories", "shared_folders", "dask_cluster", "viewers"),
         *("routes.0.visibility", "routes.1", "routes.2", "start_dind", "ide"),
         *("extra_packages.conda", "extra_packages.apt", "extra_packages.cran"),
         *("extra_packages.remotes", "extra_packages.bioconductor"),

@@ -40,7 +40,7 @@ def row_of(values):
 
 def shown(row, scope=OWN, **kwargs):
     """Return a row's recipe as it is on the wire."""
-    recipe = recipe_of(row, AROUND, token_scope=scope, base_url="http://x", **kwargs)
+    recipe = recipe_of(row, AROUND, secrets=[], token_scope=scope, base_url="http://x", **kwargs)
     return json.loads(recipe.model_dump_json(exclude_unset=True))
 
 
