@@ -7,7 +7,15 @@ test can say which operations of the package were never called.
 import pytest
 
 from tests.clients.remote import Operations, program
-from tests.clients.walks import access, images, installation, people, recipes, workspaces
+from tests.clients.walks import (
+    access,
+    images,
+    installation,
+    people,
+    recipes,
+    secrets,
+    workspaces,
+)
 from tests.clients.walks.ground import Ground
 
 pytestmark = [
@@ -31,6 +39,8 @@ WALKS = (
     images.images,
     images.image_tags,
     recipes.recipes,
+    secrets.secrets,
+    secrets.attachments,
     workspaces.settings,
     workspaces.what_can_be_chosen,
     workspaces.own_token,
@@ -73,26 +83,21 @@ LATER = {
         "images.delete",
         "images.update",
     },
-    "a workspace has no parts of its own yet": {
+    "a workspace has not all of its parts yet": {
         "workspaces.create_resource_template",
         "workspaces.create_route",
-        "workspaces.create_secret_attachment",
         "workspaces.create_service_account_attachment",
         "workspaces.create_viewer",
         "workspaces.delete_route",
-        "workspaces.delete_secret_attachment",
         "workspaces.delete_service_account_attachment",
         "workspaces.delete_viewer",
         "workspaces.get_resource_template",
         "workspaces.get_route",
-        "workspaces.get_secret_attachment",
         "workspaces.get_service_account_attachment",
         "workspaces.list_routes",
-        "workspaces.list_secret_attachments",
         "workspaces.list_viewers",
         "workspaces.update_resource_template",
         "workspaces.update_route",
-        "workspaces.update_secret_attachment",
     },
     "there is one cluster": {"workspaces.get_cluster_history"},
     "its model wants one word where the contract has a list of them, so no answer fits": {
@@ -107,7 +112,6 @@ LATER_AREAS = {
     "what a resource is given": {
         "external_repo_attachments",
         "external_repos",
-        "secrets",
         "service_account_entitlements",
         "service_accounts",
         "shared_folder_attachments",

@@ -55,6 +55,30 @@ def idle(clients, image) -> str:
     return "reports"
 
 
+class TestSecrets:
+    def test_a_recipe_names_them_and_leaves_places_for_others(self, clients, http, image):
+        http.ask("POST", "/api/secrets", {"name": "star", "value": "shining-value"}, status=201)
+        given = [
+            {"location": "STAR", "attachment_type": "environment_variable", "name": "star"},
+            {"location": "LATER", "attachment_type": "environment_variable"},
+        ]
+        spec = {"name": "given", "image": image, "instance_type": "micro", "secrets": given}
+        file = clients.home / "given.json"
+        file.write_text(json.dumps({"type": "workspace", "spec": spec}))
+        assert "Applied workspace given" in clients.sc("apply", file)
+
+        recipe = json.loads(clients.sc("get", "workspace", "given", "-o", "json"))
+        named = given[0] | {"owner": "main/admin", "description": ""}
+        assert [named, given[1] | {"description": ""}] == recipe["spec"]["secrets"]
+        assert "shining-value" not in str(recipe)
+
+        clients.sc("clone", "workspace", "given", "copy-of-given")
+        copy = json.loads(clients.sc("get", "workspace", "copy-of-given", "-o", "json"))
+        assert recipe["spec"]["secrets"] == copy["spec"]["secrets"]
+        for name in ("given", "copy-of-given"):
+            clients.sc("delete", "workspace", name)
+
+
 class TestOptions:
     def test_sizes_come_smallest_first_and_fit_a_pattern(self, clients):
         sizes = values(clients.sc("options"))

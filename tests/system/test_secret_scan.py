@@ -7,6 +7,7 @@ and in base64 at each of the three places it can begin at.
 """
 
 import base64
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -96,6 +97,31 @@ def sign_in(platform, planted):
     return browser
 
 
+def keep_secrets(client, planted):
+    """Keep secrets, one of them with two values; returns where they are to be in a workspace."""
+    value = planted.add("secret in a variable", "planted+variable/5b1c é")
+    made = client.ask("POST", "/api/secrets", {"name": "key", "value": value}, status=201)
+    old = planted.add("old secret in a file", "planted&old=file/77d0")
+    new = planted.add("secret in a file", "planted&new=file/31ab")
+    file = client.ask("POST", "/api/secrets", {"name": "file", "value": old}, status=201)
+    client.ask("PATCH", f"/api/secrets/{file['id']}", {"value": new})
+    client.ask("POST", "/api/secrets", {"name": "key", "value": value}, status=409)
+    return (
+        {"location": "PLANTED_KEY", "secret_id": made["id"]},
+        {"location": ".keys/planted", "attachment_type": "file", "secret_id": file["id"]},
+    )
+
+
+def look_inside(lab, planted):
+    """Both values are there; what is printed of them is not what is planted."""
+    for name, code in (
+        ("secret in a variable", "os.environ['PLANTED_KEY']"),
+        ("secret in a file", "open(os.path.expanduser('~/.keys/planted')).read()"),
+    ):
+        digest = lab.run(f"import hashlib, os; print(hashlib.sha256({code}.encode()).hexdigest())")
+        assert hashlib.sha256(planted.values[name].encode()).hexdigest() == digest.strip()
+
+
 def scenario(platform, planted):
     """Use everything that has to do with secrets, and return the clients."""
     browser = sign_in(platform, planted)
@@ -112,14 +138,19 @@ def scenario(platform, planted):
 
     client = platform.client()
     planted.add("API token", client.token)
+    keys = keep_secrets(client, planted)
     made = browser.ask("POST", "/api/tokens", {"description": "from a browser"}, status=201)
     planted.add("second API token", made["access_token"])
     workspace = client.create("secretive", start_script="env | cut -d= -f1")
+    given = f"/api/workspaces/{workspace}/secrets"
+    for place in keys:
+        client.ask("POST", given, place, status=201)
     client.start(workspace)
     lab = Lab(client.link(workspace))
     planted.add("JupyterLab's token", lab.token)
     inside = lab.run("import os; print(os.environ['SATURN_TOKEN'])").strip()
     planted.add("resource token", inside)
+    look_inside(lab, planted)
     own = Client(platform.url, inside)
     own.show(workspace)
     own.ask("POST", "/api/workspaces", {"name": "no"}, status=403)
@@ -162,7 +193,7 @@ def test_no_secret_value_is_outside_the_store(up):
     planted = Planted()
     platform = up()
     workspace, clients = scenario(platform, planted)
-    assert len(planted.values) == 11
+    assert len(planted.values) == 14
 
     processes = platform.home.processes()
     assert len(processes) >= 3

@@ -20,13 +20,16 @@ MEANING = frozenset(
         "bad_resolution",
         "contradiction",
         "image_archived",
+        "location_taken",
         "not_offered",
         "too_many_points",
         "size_disabled",
         "two_images",
+        "two_secrets",
         "unknown_fields",  # where they are to be told
         "unknown_image",
         "unknown_schema_version",
+        "unknown_secret",
         "unknown_size",
         "unsupported_grant_type",
     }
@@ -40,6 +43,7 @@ _KEPT = frozenset(_FACTS["kept"])
 """Ids of what is there from the start: it stays, so that there is something to look at."""
 
 _WORDS = st.text(string.ascii_letters + string.digits + "-_.é", min_size=1, max_size=20)
+_PLAIN = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 _PATHS = st.lists(_WORDS.filter(lambda word: word not in {".", ".."}), min_size=1, max_size=4)
 
 
@@ -53,9 +57,12 @@ FORMATS = {
     "image-tag-id": _known("image-tag-id"),
     "image-uri": _known("image-uri"),
     "instance-size": _known("instance-size"),
+    "one-line": _WORDS,
     "page-key": _known("page-key"),
+    "password": st.text(_PLAIN, max_size=200),
     "path-below-home": _PATHS.map("/".join),
     "path-in-home": _PATHS.map(lambda parts: "/".join(("/home/jovyan", *parts))),
+    "secret-location": st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True),
 }
 for _name, _strategy in FORMATS.items():
     schemathesis.openapi.format(_name, _strategy)
