@@ -72,7 +72,7 @@ class TestSecrets:
         assert [named, given[1] | {"description": ""}] == recipe["spec"]["secrets"]
         assert "shining-value" not in str(recipe)
 
-        clients.sc("clone", "workspace", "given", "copy-of-given")
+        clients.sc("clone", "workspace", "given", "workspace", "copy-of-given")
         copy = json.loads(clients.sc("get", "workspace", "copy-of-given", "-o", "json"))
         assert recipe["spec"]["secrets"] == copy["spec"]["secrets"]
         for name in ("given", "copy-of-given"):

@@ -2,8 +2,9 @@ import pytest
 
 from cassini.contracts.credentials import LeaseStatus
 from cassini.contracts.resources import Wanted
-from cassini.contracts.workloads import WorkloadStatus
+from cassini.contracts.workloads import SecretFile, WorkloadStatus
 from cassini.runtime.errors import BackendError
+from services.provisioner import leases
 from services.provisioner.backends.base import EndReason
 from services.provisioner.plan import PodName
 from tests.provisioner.wishes import WORKLOAD, make_spec, make_wish
@@ -95,6 +96,38 @@ async def test_waiting_for_secrets_is_pending_and_names_the_variables(world):
     fact = await world.fact()
     assert (fact.status, fact.reason) == (WorkloadStatus.PENDING, "WaitingForSecrets")
     assert "SATURN_TOKEN" in fact.message
+    assert world.backend.created == []
+
+
+async def test_secret_files_are_asked_for_waited_for_by_path_and_delivered(world):
+    world.secrets_answer = False
+    path = "/home/jovyan/.key"
+    file = SecretFile(path=path, credential_id="d" * 32, minimum_generation=4)
+    wish = make_wish(spec=make_spec(secret_files=(file,)))
+    await world.deliver(wish)
+    await world.step()
+    assert path in (await world.fact()).message
+    await world.answer_leases()
+    (lease,) = world.asked_for()
+    asked = [(each.credential_id, each.minimum_generation) for each in lease.credentials]
+    assert ("d" * 32, 4) in asked
+    pending = {"status": LeaseStatus.PENDING, "sealed": None, "waiting_for": ("d" * 32,)}
+    await world.deliver(world.lease_answer(lease, message="it must be set again", **pending))
+    await world.step()
+    message = (await world.fact()).message
+    assert f"{path} (it must be set again)" in message
+    assert "SATURN_TOKEN" not in message
+    await world.deliver(world.lease_answer(lease, sequence=9))
+    await world.settle()
+    delivered = world.backend.secrets[pod()]
+    assert delivered == {"SATURN_TOKEN": SECRET, "CASSINI_FILE_0": SECRET}
+
+
+async def test_secrets_that_are_too_long_together_end_the_start_with_the_reason(world, monkeypatch):
+    monkeypatch.setattr(leases, "MAX_BYTES", len(SECRET))
+    file = SecretFile(path="/home/jovyan/.key", credential_id="d" * 32, minimum_generation=1)
+    await world.settle_wish(make_wish(spec=make_spec(secret_files=(file,))))
+    assert await status_and_reason(world) == (WorkloadStatus.ERROR, "SecretsTooLong")
     assert world.backend.created == []
 
 

@@ -99,7 +99,8 @@ async def test_a_value_that_the_store_lost_is_told_and_can_be_set_again(secrets)
     await secrets.store.delete(credential, generation=1)
 
     await secrets.ask(lease, (credential, 1))
-    await secrets.fact(CredentialObservedV1, credential, "lost")
+    lost = await secrets.fact(CredentialObservedV1, credential, "lost")
+    assert (lost.reason, "set again" in lost.message) == ("ValueLost", True)
     await secrets.set(credential, "again", generation=2)
     granted = await secrets.fact(LeaseObservedV1, lease, "granted")
 

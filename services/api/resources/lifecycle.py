@@ -12,7 +12,6 @@ from typing import Literal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cassini.contracts.credentials import CredentialStatus
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import Declared, ServiceName, Wanted
 from cassini.contracts.workloads import WorkloadDeclaredV1, WorkloadObservedV1, WorkloadSpec
@@ -21,7 +20,6 @@ from cassini.runtime.errors import Conflict, Invalid
 from services.api.auth.tokens import revoke_resource_tokens
 from services.api.context import ApiContext
 from services.api.credentials import wishes as credentials
-from services.api.credentials.models import Secret
 from services.api.images import wishes as images
 from services.api.images.models import ImageTag
 from services.api.people.owners import owners_by_id
@@ -33,7 +31,6 @@ from services.api.resources.status import (
     ResourceStatus,
     Seen,
     held_by_image,
-    held_by_secrets,
     not_seen,
     state_of,
 )
@@ -224,8 +221,8 @@ class Lifecycle:
         tag, _ = around.tags[row.image_tag_id]
         if tag.status != ImageStatus.BUILT or not tag.reference:
             seen = held_by_image(ImageStatus(tag.status), tag.reason, tag.message)
-        elif missing := given.not_stored():
-            seen = _held_by(missing)
+        elif (waiting := given.waiting()) is not None:
+            seen = waiting
         else:
             await self._run(session, row, around, tag.reference, given)
             return
@@ -294,12 +291,6 @@ class Lifecycle:
 def show(row: Workspace, seen: Seen) -> None:
     """Write a state into a row."""
     row.status, row.reason, row.message = seen.status.value, seen.reason, seen.message
-
-
-def _held_by(missing: Sequence[Secret]) -> Seen:
-    lost = [each.name for each in missing if each.status == CredentialStatus.LOST]
-    late = [each.name for each in missing if each.status != CredentialStatus.LOST]
-    return held_by_secrets(lost, late, next((each.message for each in missing), None))
 
 
 def _snapshot(wish: Declared | None) -> WorkloadSpec | None:

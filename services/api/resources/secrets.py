@@ -21,6 +21,7 @@ from cassini.runtime.errors import Conflict
 from services.api.credentials.models import AttachmentType, Secret, SecretAttachment
 from services.api.credentials.secrets import lock_secrets
 from services.api.resources.models import Workspace
+from services.api.resources.status import Seen, held_by_secrets
 
 MOST = 64
 """How many secrets one resource may be given."""
@@ -96,14 +97,16 @@ class Given:
                 code="secret_missing",
             )
 
-    def not_stored(self) -> list[Secret]:
-        """Return the secrets whose values are not stored, those that are lost first."""
-        found = {
-            secret.id: secret
-            for _, secret in self.filled
-            if secret.status != CredentialStatus.STORED
-        }
-        return sorted(found.values(), key=lambda each: (each.status, each.name))
+    def waiting(self) -> Seen | None:
+        """Return the state of a start that waits for values; None: all of them are stored."""
+        by_id = {secret.id: secret for _, secret in self.filled}
+        late = (each for each in by_id.values() if each.status != CredentialStatus.STORED)
+        missing = sorted(late, key=lambda each: each.name)
+        if not missing:
+            return None
+        lost = [each.name for each in missing if each.status == CredentialStatus.LOST]
+        why = next((each.message for each in missing if each.message), None)
+        return held_by_secrets(lost, [each.name for each in missing], why)
 
 
 NOTHING = Given()
