@@ -29,7 +29,6 @@ from services.api.resources.backends import keep_backend
 from services.api.resources.history import keep_pods
 from services.api.resources.lifecycle import Lifecycle
 from services.api.resources.models import Workspace
-from services.api.resources.secrets import lock_secrets_of
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +79,6 @@ class Handlers:
         """Follow an image's build, and let the starts go on that wait for it."""
         if fact.declarer != ServiceName.API:
             return
-        held = col(Workspace.held).is_(True)
-        await lock_secrets_of(session, held, col(Workspace.image_tag_id) == fact.id)
         locked = select(ImageTag).where(col(ImageTag.id) == fact.id).with_for_update()
         await session.exec(locked)
         verdict = await self._declarations.take(session, fact)

@@ -88,7 +88,7 @@ class Lifecycle:
 
     async def secrets_changed(self, session: AsyncSession, rows: Sequence[Workspace]) -> None:
         """Take in that rows are given other secrets, or that more is known of their values."""
-        given = await given_to(session, [row.id for row in rows], lock=True)
+        given = await given_to(session, [row.id for row in rows])
         for row in rows:
             row.secrets_digest = given.get(row.id, NOTHING).digest()
             session.add(row)
@@ -130,14 +130,14 @@ class Lifecycle:
         waiting = select(Workspace).where(
             col(Workspace.held), col(Workspace.image_tag_id) == tag.id
         )
-        rows = (await session.exec(waiting.with_for_update())).all()
+        rows = (await session.exec(waiting.order_by(col(Workspace.id)).with_for_update())).all()
         await self.resume(session, rows, await look_around(session, self._api, rows))
 
     async def resume(
         self, session: AsyncSession, rows: Sequence[Workspace], around: Surroundings
     ) -> None:
         """Let held starts go on, go on waiting, or fail, as things are now."""
-        given = await given_to(session, [row.id for row in rows], lock=True)
+        given = await given_to(session, [row.id for row in rows])
         for row in rows:
             try:
                 await self._run_or_hold(session, row, around, given.get(row.id, NOTHING))
@@ -206,7 +206,7 @@ class Lifecycle:
             await images.declare(session, self._api, tag)
 
     async def _given(self, session: AsyncSession, row: Workspace) -> Given:
-        return (await given_to(session, [row.id], lock=True)).get(row.id, NOTHING)
+        return (await given_to(session, [row.id])).get(row.id, NOTHING)
 
     async def _run_or_hold(
         self, session: AsyncSession, row: Workspace, around: Surroundings, given: Given

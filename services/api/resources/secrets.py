@@ -112,32 +112,28 @@ class Given:
 NOTHING = Given()
 
 
-async def given_to(
-    session: AsyncSession, resource_ids: Collection[str], *, lock: bool = False
-) -> Mapping[str, Given]:
-    """Return what resources are given, in two queries; ``lock``: to decide about a start.
+async def given_to(session: AsyncSession, resource_ids: Collection[str]) -> Mapping[str, Given]:
+    """Return what resources are given, in two queries; those that are given nothing are left out.
 
-    What was given to nobody is left out.
+    Whoever holds the resources' rows may decide by it about a start, without holding the secrets:
+    a change of a secret takes, after it, each resource that was given it, and looks again.
     """
     of_these = col(SecretAttachment.resource_id).in_(resource_ids)
     ordered = (col(SecretAttachment.created_at), col(SecretAttachment.id))
     query = select(SecretAttachment).where(of_these).order_by(*ordered)
     by_resource: dict[str, list[Attached]] = defaultdict(list)
-    for each in await with_secrets(session, (await session.exec(query)).all(), lock=lock):
+    for each in await with_secrets(session, (await session.exec(query)).all()):
         by_resource[each.place.resource_id].append(each)
     return {resource_id: Given(attached) for resource_id, attached in by_resource.items()}
 
 
-async def with_secrets(
-    session: AsyncSession, places: Sequence[SecretAttachment], *, lock: bool = False
-) -> list[Attached]:
+async def with_secrets(session: AsyncSession, places: Sequence[SecretAttachment]) -> list[Attached]:
     """Return places with the secrets that fill them, in one query."""
     ids = {place.secret_id for place in places if place.secret_id is not None}
     if not ids:
         return [Attached(place, None) for place in places]
-    if lock:
-        await lock_secrets(session, col(Secret.id).in_(ids))
-    found = (await session.exec(select(Secret).where(col(Secret.id).in_(ids)))).all()
+    query = select(Secret).where(col(Secret.id).in_(ids))
+    found = (await session.exec(query.execution_options(populate_existing=True))).all()
     secrets = {secret.id: secret for secret in found}
     return [Attached(place, secrets.get(place.secret_id or "")) for place in places]
 

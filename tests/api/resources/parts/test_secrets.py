@@ -1,5 +1,7 @@
 """``…/secrets``: what a workspace is given, what a start waits for, and what needs a restart."""
 
+import asyncio
+
 import pytest
 
 from services.api.resources.secrets import MOST
@@ -255,3 +257,25 @@ async def test_a_jump_keeps_the_secrets_of_its_revision(world, ada):
     await world.running(resource_id, generation=9)
     assert (await world.wish("workload", resource_id)).generation == 10
     assert await named(world, resource_id) == {"KEY": (secret["id"], 1)}
+
+
+async def test_a_start_and_the_news_that_it_waits_for_never_miss_each_other(world, ada):
+    """Both lock secrets before workspaces, so neither waits for the other in a circle."""
+    first, second = await stored(world, ada), await stored(world, ada, "second")
+    resource_id = await workspace(ada)
+    await give(ada, resource_id, secret_id=first["id"])
+    await give(ada, resource_id, "B", secret_id=second["id"])
+    place = (await give(ada, resource_id, "C", secret_id=first["id"]))["id"]
+    url = f"{WORKSPACES}/{resource_id}/secrets/{place}"
+    for number in range(4):
+        await asyncio.gather(
+            *(change(ada, each, value=f"v{number}") for each in (first, second)),
+            ada.patch(url, json={"secret_id": (first, second)[number % 2]["id"]}),
+        )
+        await asyncio.gather(
+            start(ada, resource_id, "restart"), told(world, second), told(world, first)
+        )
+        shown = await look(ada, resource_id)
+        assert (shown["reason"], shown["require_restart"]) == ("Starting", False)
+        asked = {generation for _, generation in (await named(world, resource_id)).values()}
+        assert asked == {number + 2}
