@@ -1,5 +1,5 @@
 # One image for all five services; the command picks one: docker run cassini run api
-ARG PYTHON_IMAGE=python:3.11-slim
+ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS packages
 RUN pip install --no-cache-dir "uv>=0.13"
@@ -16,6 +16,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --extra distributed --no-editable --compile-bytecode
 
 FROM ${PYTHON_IMAGE}
+# The builder builds with BuildKit where these two are; no daemon comes with them.
+RUN apt-get update && apt-get install -y --no-install-recommends docker-buildx docker-cli \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/cassini --create-home cassini
 COPY --from=packages /opt/cassini /opt/cassini
 # Without PYTHONSAFEPATH a directory services/ on the path would hide Python's own module secrets.

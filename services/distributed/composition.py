@@ -7,8 +7,8 @@ name. Only the service that runs is imported, and only the backends that it uses
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -24,8 +24,12 @@ from cassini.runtime.settings import with_password
 from services.distributed.keys import ServiceKeys
 from services.distributed.settings import DistributedSettings
 
-if TYPE_CHECKING:
-    from services.builder.backends.base import ImageBackend
+
+class Closed(Protocol):
+    """Something with connections of its own."""
+
+    async def close(self) -> None:
+        """Close them."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,13 @@ class Composed:
     service: Service
     internal_routes: Sequence[Route] = ()
     public_app: Callable[[], ASGIApp] | None = None
-    log_source: HttpLogSource | None = field(default=None)
+    beside: Sequence[Closed] = ()
+    """What the service uses and does not close itself."""
 
     async def close(self) -> None:
-        """Close what the service does not close itself."""
-        if self.log_source is not None:
-            await self.log_source.close()
+        """Close what stands beside the service."""
+        for each in self.beside:
+            await each.close()
 
 
 class Composition:
@@ -103,7 +108,7 @@ def _api(made: Composition) -> Composed:
     api = ApiService(
         made.ground(), settings=made.settings, keys=made.settings.keys, log_source=logs
     )
-    return Composed(api, public_app=lambda: create_app(api.context), log_source=logs)
+    return Composed(api, public_app=lambda: create_app(api.context), beside=[logs])
 
 
 def _scheduler(made: Composition) -> Composed:
@@ -130,22 +135,21 @@ def _secrets(made: Composition) -> Composed:
 def _builder(made: Composition) -> Composed:
     from services.builder.service import BuilderService  # noqa: PLC0415
 
-    builder = BuilderService(made.ground(), _images(made), made.settings.home / "build-logs")
-    return Composed(builder, internal_routes=made.log_routes(builder))
-
-
-def _images(made: Composition) -> "ImageBackend":
     home = made.settings.home
     if made.settings.images == "local":
         from services.builder.backends.local_env import LocalEnvBackend  # noqa: PLC0415
 
-        return LocalEnvBackend(images=home / "images", cache=home / "package-cache")
+        local = LocalEnvBackend(images=home / "images", cache=home / "package-cache")
+        builder = BuilderService(made.ground(), local, home / "build-logs")
+        return Composed(builder, internal_routes=made.log_routes(builder))
     from services.builder.backends.docker.backend import DockerBackend  # noqa: PLC0415
     from services.builder.settings import BuilderSettings  # noqa: PLC0415
 
-    return DockerBackend(
+    engine = DockerBackend(
         BuilderSettings(), installation_id=made.keys.installation_id, work=home / "builds"
     )
+    builder = BuilderService(made.ground(), engine, home / "build-logs")
+    return Composed(builder, internal_routes=made.log_routes(builder), beside=[engine])
 
 
 def _provisioner(made: Composition) -> Composed:
