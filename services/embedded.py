@@ -13,10 +13,11 @@ from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database
 from cassini.runtime.log_source import LogLine, LogPage, PodMetrics
+from cassini.runtime.scrape import scrape
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Ground, Health, stop_all
 from cassini.runtime.settings import PlatformSettings
-from services.api.app import create_app
+from services.api.app import EMBEDDED_ROUTERS, create_app
 from services.api.service import ApiService
 from services.builder.backends.base import ImageBackend
 from services.builder.backends.local_env import LocalEnvBackend
@@ -72,6 +73,7 @@ class Platform:
             keys=keys,
             log_source=self,
             health=self.health,
+            metrics=self.prometheus,
         )
         self.services = (
             self.secrets,
@@ -88,7 +90,7 @@ class Platform:
             await service.prepare()
         for service in self.services:
             service.run()
-        self._server = Server(create_app(self.api.context), listener)
+        self._server = Server(create_app(self.api.context, EMBEDDED_ROUTERS), listener)
         # What is loaded now stays: a full collection over it would hold the loop for 0.3 s.
         gc.collect()
         gc.freeze()
@@ -108,6 +110,10 @@ class Platform:
             if not health.ready:
                 return health
         return await self.api.could_start()
+
+    async def prometheus(self) -> bytes:
+        """Return what all services count and measure."""
+        return await scrape([service.measured() for service in self.services])
 
     async def progress(self) -> str | None:
         """Return the last line of the build that a first start waits for, if one is under way."""
@@ -147,4 +153,5 @@ class Platform:
             sealer=self._ring.sealer(),
             opener=self._ring.opener(service),
             exclusive=True,
+            otlp_endpoint=self._settings.otlp_endpoint,
         )

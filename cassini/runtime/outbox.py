@@ -24,11 +24,13 @@ from sqlalchemy import (
 )
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cassini.contracts.catalog import event_type
 from cassini.contracts.envelope import envelop
 from cassini.contracts.resources import Declared, Hint, Observed, ServiceName
 from cassini.runtime.bus import Bus, handled_event
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import after_commit
+from cassini.runtime.tracing import Kind, current_traceparent, span
 from cassini.runtime.wake import Wake
 
 PENDING, DEAD = "pending", "dead"
@@ -67,14 +69,16 @@ class Outbox:
         """Put an event in the caller's transaction; the relay sends it after the commit."""
         cause = handled_event.get()
         now = self._clock.now()
-        envelope = envelop(
-            message,
-            event_id=uuid.uuid4().hex,
-            source=self._service,
-            time=datetime.fromtimestamp(now, UTC),
-            traceparent=cause.traceparent if cause else None,
-            causationid=cause.id if cause else None,
-        )
+        name = event_type(message).name
+        with span(f"emit {name}", Kind.PRODUCER, event_type=name, resource_id=message.id):
+            envelope = envelop(
+                message,
+                event_id=uuid.uuid4().hex,
+                source=self._service,
+                time=datetime.fromtimestamp(now, UTC),
+                traceparent=current_traceparent(),
+                causationid=cause.id if cause else None,
+            )
         destinations = self._bus.destinations(envelope.type)
         if not destinations:
             return

@@ -19,6 +19,7 @@ from cassini.contracts.resources import Declared, Observed
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, after_commit
 from cassini.runtime.outbox import Outbox
+from cassini.runtime.tracing import current_traceparent
 from cassini.runtime.workqueue import WorkQueue
 
 _BATCH = 100
@@ -48,6 +49,8 @@ class OwnedRow(SQLModel):
     """Failed steps since the last one that worked."""
     surprises: int = 0
     """Those of them that failed by an unknown exception: the eighth is the last."""
+    traceparent: str | None = Field(default=None, max_length=55)
+    """The trace of the request that the wish came from, until the wish is fulfilled."""
 
 
 R = TypeVar("R", bound=OwnedRow)
@@ -68,6 +71,7 @@ class Ownership(Generic[R]):
         self, model: type[R], noun: str, *, outbox: Outbox, clock: Clock, queue: WorkQueue
     ) -> None:
         self.model = model
+        self.noun = noun
         self.queue = queue
         self._fact_model = CATALOG[f"{noun}.observed.v1"].model
         self._outbox = outbox
@@ -100,6 +104,7 @@ class Ownership(Generic[R]):
             row.wish_digest = wish.digest()
             row.tombstone = False
             row.tries = row.surprises = 0
+            row.traceparent = current_traceparent()
             self.wake(session, row, after=wake_after)
         elif row.fact is not None:
             await self._outbox.emit(session, self._said(row))

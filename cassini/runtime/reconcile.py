@@ -28,6 +28,7 @@ from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
 from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError, CassiniError, GiveUp, Retry
+from cassini.runtime.instruments import StepOutcome, stepping
 from cassini.runtime.ownership import OwnedRow, Ownership, observe_under
 
 R = TypeVar("R", bound=OwnedRow)
@@ -130,16 +131,24 @@ class Reconciler(Generic[R]):
             return None
         renewal = asyncio.create_task(self._renew(claim))
         try:
-            return await self._settle(claim, await self._step(claim))
+            with stepping(self._ownership.noun, claim.row) as outcome:
+                return await self._take_step(claim, outcome)
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+
+    async def _take_step(self, claim: Claim[R], outcome: StepOutcome) -> float | None:
+        try:
+            again = await self._settle(claim, await self._step(claim))
         except ClaimLost:
+            outcome.name = outcome.CLAIM_LOST
             return None
         except Exception as error:
             if isinstance(error, SQLAlchemyError) and is_outage(error):
                 raise
-            return await self._fail(claim, error)
-        finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
+            return await self._fail(claim, error, outcome)
+        outcome.name = outcome.SETTLED
+        return again
 
     async def _look_for_due(self) -> None:
         """Find rows that nobody was told of: after a crash, or woken by another replica."""
@@ -215,10 +224,11 @@ class Reconciler(Generic[R]):
                 row.tries = row.surprises = 0
             return self._release(claim, row, settled.again)
 
-    async def _fail(self, claim: Claim[R], error: Exception) -> float | None:
+    async def _fail(self, claim: Claim[R], error: Exception, outcome: StepOutcome) -> float | None:
         outside = isinstance(error, Retry | BackendError)
         counted = not outside and not isinstance(error, GiveUp)
         final = not outside and (not counted or claim.row.surprises + 1 >= _MOST_TRIES)
+        outcome.name = outcome.GIVEN_UP if final else outcome.FAILED
         reason = error if isinstance(error, CassiniError) else _surprise(error)
         _log.warning(
             "a step failed",
@@ -238,6 +248,7 @@ class Reconciler(Generic[R]):
                     row.surprises += int(counted)
                 return self._release(claim, row, None if final else again)
         except ClaimLost:
+            outcome.name = outcome.CLAIM_LOST
             return None
 
     def _release(self, claim: Claim[R], row: R, again: float | None) -> float | None:
@@ -246,6 +257,8 @@ class Reconciler(Generic[R]):
         if row.asked != claim.asked:
             return 0.0
         row.due_at = None if again is None else self._clock.now() + again
+        if again is None:
+            row.traceparent = None  # what comes later is not what that request has asked for
         return again
 
 

@@ -21,6 +21,7 @@ from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
 from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, told
+from cassini.runtime.instruments import sending
 from cassini.runtime.outbox import DEAD, PENDING, Outbox
 
 _BATCH = 64
@@ -120,7 +121,8 @@ class Relay:
 
     async def _send(self, delivery: _Delivery) -> _Failure | None:
         try:
-            await self._bus.send(delivery.destination, delivery.envelope)
+            with sending(delivery.envelope):
+                await self._bus.send(delivery.destination, delivery.envelope)
         except Exception as error:  # noqa: BLE001 - whatever it is, the delivery is tried again
             return _Failure(delivery, error)
         return None

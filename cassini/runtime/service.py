@@ -9,6 +9,7 @@ fails is started again with back-off and makes the service not ready meanwhile.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,14 +25,17 @@ from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
 from cassini.runtime.deliveries import backoff
 from cassini.runtime.inbox import Handler, Inbox, Listen
+from cassini.runtime.instruments import Instruments
 from cassini.runtime.migrations import require_current, upgrade
 from cassini.runtime.outbox import Outbox, outbox_table
 from cassini.runtime.ownership import OwnedRow, Ownership
 from cassini.runtime.reconcile import Failed, Reconciler, Step
 from cassini.runtime.relay import Relay
+from cassini.runtime.scrape import Look, Measured, ServiceLooks, Value, first_values
 from cassini.runtime.sealing import Opener, Sealer
 
 _RESEND_SECONDS = 5.0
+_HEALTH_SECONDS = 1.5
 _STEADY_SECONDS = 60.0
 """A loop that ran for so long before it failed is started again soon."""
 
@@ -64,6 +68,8 @@ class Ground:
 
     Then old claims are void, and it brings the tables up to date itself.
     """
+    otlp_endpoint: str | None = None
+    """Where traces are sent; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Health:
 class Service:
     """Base of the five services.
 
-    A subclass sets ``handlers``, ``listeners``, ``owned`` and ``loops``.
+    A subclass sets ``handlers``, ``listeners``, ``owned``, ``loops`` and ``looks``.
     """
 
     def __init__(self, name: ServiceName, tables: ServiceTables, ground: Ground) -> None:
@@ -85,6 +91,7 @@ class Service:
         self.ground = ground
         self.database = ground.database
         self.clock = ground.clock
+        self.instruments = Instruments(name, ground.otlp_endpoint)
         self.outbox = Outbox(tables.outbox, service=name, bus=ground.bus, clock=ground.clock)
         self.declarations = Declarations(tables.declaration, self.outbox, ground.clock)
         self.relay = Relay(ground.database, self.outbox, ground.bus, ground.clock)
@@ -92,6 +99,7 @@ class Service:
         self.listeners: Mapping[str, Listen] = {}
         self.owned: Sequence[tuple[Ownership[Any], Reconciler[Any]]] = ()
         self.loops: Mapping[str, Loop] = {}
+        self.looks: Mapping[str, Look] = {}
         self._tables = tables
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failing: dict[str, str] = {}
@@ -129,7 +137,10 @@ class Service:
         if self.ground.exclusive:
             for _, reconciler in self.owned:
                 await reconciler.clear_claims()
-        inbox = Inbox(self.name, self.database, self.handlers, self.listeners)
+        handlers = {
+            name: self.instruments.handler(handler) for name, handler in self.handlers.items()
+        }
+        inbox = Inbox(self.name, self.database, handlers, self.listeners)
         inbox.connect(self.ground.bus)
         await self.ground.bus.open()
 
@@ -163,6 +174,7 @@ class Service:
         """Close what ``open`` opened, the bus and the database."""
         await self.ground.bus.close()
         await self.database.close()
+        await asyncio.to_thread(self.instruments.tracer.close)
 
     async def health(self) -> Health:
         """Say whether the service can do its work now."""
@@ -180,6 +192,17 @@ class Service:
             return Health(ready=False, reason=f"{self.name}: the database does not answer: {error}")
         return Health(ready=True)
 
+    def measured(self) -> Measured:
+        """Return what is told of this service to Prometheus."""
+        found = ServiceLooks(self.database, self.clock)
+        looks: dict[str, Look] = {
+            "health": self._look_at_health,
+            "outbox": found.outbox(self._tables.outbox),
+            **{owned.noun: found.due(owned) for owned, _ in self.owned},
+            **self.looks,
+        }
+        return Measured(self.instruments.metrics, looks)
+
     async def join(self) -> bool:
         """Let all that is due now be sent and worked on; returns whether there was anything."""
         busy = False
@@ -189,6 +212,18 @@ class Service:
             if not await self.relay.send_due():
                 return busy
             busy = True
+
+    async def _look_at_health(self) -> list[Value]:
+        """Look what costs no query worth the name, so that it is told when the database is away."""
+        ready = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                ready = (await self.health()).ready
+        waiting = [
+            Value("cassini_workqueue_waiting", owned.queue.waiting(), (owned.noun,))
+            for owned, _ in self.owned
+        ]
+        return [*first_values(ready=ready), *waiting]
 
     async def _resend(self) -> None:
         while True:
@@ -205,6 +240,10 @@ class Service:
             await self.clock.sleep(OBSERVE_AGAIN_SECONDS)
 
     async def _supervise(self, name: str, loop: Loop) -> None:
+        with self.instruments.active():
+            await self._run_again_and_again(name, loop)
+
+    async def _run_again_and_again(self, name: str, loop: Loop) -> None:
         tries = 0
         while True:
             began = self.clock.now()
@@ -212,6 +251,7 @@ class Service:
                 await loop()
             except Exception as error:  # noqa: BLE001 - a loop never ends of itself
                 self._failing[name] = str(error)
+                self.instruments.metrics.count("cassini_loop_restarts_total", name)
                 self._log.exception("a loop failed and is started again", loop=name)
             tries = 1 if self.clock.now() - began > _STEADY_SECONDS else tries + 1
             await self.clock.sleep(backoff(tries))

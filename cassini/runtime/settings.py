@@ -79,6 +79,13 @@ class PlatformSettings(BaseSettings):
         le=36_500,
         description="For how many days history and logs of what ran are kept",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        max_length=2048,
+        description="Where traces are sent: an OpenTelemetry collector's address for OTLP over"
+        " HTTP, like `http://collector:4318`; default: nowhere",
+    )
     database_url: str | None = Field(
         default=None,
         description="postgresql+asyncpg://… instead of the SQLite files in the data directory",

@@ -60,6 +60,11 @@ class WorkQueue:
             self.add(key, after=at - asyncio.get_running_loop().time())
         self._notify()
 
+    def waiting(self) -> int:
+        """Return how many keys are due and not worked on yet."""
+        self._promote()
+        return len(self._ready)
+
     async def join(self) -> None:
         """Wait until nothing is due now and nothing is worked on (delayed keys may wait)."""
         async with self._changed:

@@ -1,10 +1,10 @@
 """Who may do what to what: one table, one function.
 
 Every route names its action where it is declared (``openapi_extra=access(Action.VIEW)``). For
-actions that need no target (OPEN, KNOW, ACCOUNT, ADMIN) that line is all: ``enforce`` runs before
-every route and decides. A route about a thing that someone owns (an account, too) also calls
-``require`` with the owner's and the resource's id, once it has looked the thing up. A test walks
-every route in every role and compares with the table here.
+actions that need no target (OPEN, KNOW, ACCOUNT, ADMIN, OBSERVE) that line is all: ``enforce``
+runs before every route and decides. A route about a thing that someone owns (an account, too)
+also calls ``require`` with the owner's and the resource's id, once it has looked the thing up. A
+test walks every route in every role and compares with the table here.
 
 What a caller may not see does not exist for them: ``require`` raises NotFound then, and Forbidden
 only for what they see and may not do.
@@ -46,6 +46,8 @@ class Action(StrEnum):
     """What concerns an org: for its admins."""
     ADMIN = "admin"
     """What concerns the installation."""
+    OBSERVE = "observe"
+    """How the installation does (its metrics): for admins; a token that may only read will do."""
 
 
 class Role(StrEnum):
@@ -70,7 +72,9 @@ _OWN = {Action.VIEW, Action.EDIT, Action.START, Action.CREATE, Action.DELETE}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.NOBODY: frozenset({Action.OPEN}),
-    Role.ADMIN: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.GRANT, Action.ORG, Action.ADMIN}),
+    Role.ADMIN: frozenset(
+        _KNOWN | _OWN | {Action.ACCOUNT, Action.GRANT, Action.ORG, Action.ADMIN, Action.OBSERVE}
+    ),
     Role.OWNER: frozenset(_KNOWN | _OWN | {Action.ACCOUNT, Action.GRANT, Action.REVEAL}),
     Role.OTHER: frozenset(_KNOWN),
     Role.ORG_ADMIN: frozenset(_KNOWN | {Action.ORG}),
@@ -79,10 +83,10 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OWNER_TOKEN: frozenset(_KNOWN | _OWN),
 }
 
-READING = frozenset(_KNOWN | {Action.VIEW})
+READING = frozenset(_KNOWN | {Action.VIEW, Action.OBSERVE})
 """All that a token with the scope ``read`` may do."""
 
-TARGETLESS = frozenset({Action.OPEN, Action.KNOW, Action.ACCOUNT, Action.ADMIN})
+TARGETLESS = frozenset({Action.OPEN, Action.KNOW, Action.ACCOUNT, Action.ADMIN, Action.OBSERVE})
 """Actions that ``enforce`` decides alone."""
 
 
@@ -160,6 +164,7 @@ def missing(what: str) -> NotFound:
 _USE_OWN = "use a token of your own that may"
 _REFUSALS = {
     Action.ADMIN: "only an admin may do this",
+    Action.OBSERVE: "only an admin may see this",
     Action.REVEAL: "only the owner may open it; sign in as the owner",
     Action.ORG: "only an admin of the org may do this",
     Action.ACCOUNT: f"a token for a resource may not manage an account; {_USE_OWN}",

@@ -1,8 +1,8 @@
 """The HTTP application: routers of all slices, and what holds for every request.
 
-Outermost first: headers that every answer carries, errors in our form, rules for bodies, then
-routing; before each route the text is checked and the access rule that the route names decides.
-A route that names none stops the app from being made.
+Outermost first: the trace that a request belongs to, headers that every answer carries, errors in
+our form, rules for bodies, then routing; before each route the text is checked and the access rule
+that the route names decides. A route that names none stops the app from being made.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cassini import __version__
-from services.api import errors, health, published
+from services.api import errors, health, metrics, published
 from services.api.access import action_of, enforce
 from services.api.context import ApiContext
+from services.api.observing import Observed, name_resource
 from services.api.pages import routes as pages
 from services.api.people import current, grants, orgs, sign_in, tokens, users
 from services.api.requests import BodyRules, refuse_bad_text
@@ -34,6 +35,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     *RESOURCE_ROUTERS,
     pages.router,
 )
+EMBEDDED_ROUTERS = (*ROUTERS, metrics.router)
+"""Where all services are one process, and no port is for the inside alone."""
 
 
 def create_app(api: ApiContext | None, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
@@ -50,7 +53,7 @@ def create_app(api: ApiContext | None, routers: Sequence[APIRouter] = ROUTERS) -
         openapi_url=None,
         strict_content_type=False,
         redirect_slashes=False,
-        dependencies=[Depends(refuse_bad_text), Depends(enforce)],
+        dependencies=[Depends(name_resource), Depends(refuse_bad_text), Depends(enforce)],
     )
     app.state.api = api
     for router in routers:
@@ -59,6 +62,7 @@ def create_app(api: ApiContext | None, routers: Sequence[APIRouter] = ROUTERS) -
     app.add_middleware(BodyRules)
     errors.install(app)
     app.add_middleware(AnswerHeaders)
+    app.add_middleware(Observed)
     return app
 
 

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations
+from cassini.runtime.instruments import Instruments
 from cassini.runtime.log_source import LogSource
 from cassini.runtime.sealing import Sealer
 from cassini.runtime.service import Health
@@ -60,6 +61,9 @@ class ApiContext:
     """Whether a workspace could be started now."""
     workspaces_of: WorkspacesOf
     watch: Watch
+    instruments: Instruments
+    metrics: Callable[[], Awaitable[bytes]]
+    """What Prometheus is told of this process."""
     belongings_of: BelongingsOf
     """What still belongs to owners of these ids, in words."""
     secrets_changed: SecretsChanged

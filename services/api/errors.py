@@ -1,12 +1,11 @@
 """Errors become answers here and nowhere else: one table, one body ``{"message", "code"}``.
 
 The official clients print ``message``; ``code`` is for machines. What was not foreseen answers
-500 with a number under which the log tells the rest; the answer itself tells nothing of it.
+500 with the trace's id, under which the log tells the rest; the answer itself tells nothing of it.
 """
 
 import errno
 import json
-import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -31,6 +30,7 @@ from cassini.runtime.errors import (
     Retry,
     Unauthenticated,
 )
+from cassini.runtime.tracing import current_trace_id
 
 STATUS: dict[type[CassiniError], HTTPStatus] = {
     Invalid: HTTPStatus.BAD_REQUEST,
@@ -86,7 +86,7 @@ def answer(error: Exception) -> Response:
         return error_response(error.status_code, message, code, error.headers)
     if (trouble := _outside_trouble(error)) is not None:
         return trouble
-    number = uuid.uuid4().hex[:12]
+    number = current_trace_id()
     log.error("a request failed", error_id=number, exc_info=error)
     message = f"something went wrong here; the log tells more under the number {number}"
     return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, message, "internal_error")

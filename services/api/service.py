@@ -17,6 +17,7 @@ from cassini.contracts.resources import ServiceName
 from cassini.runtime.database import after_commit, one_at_a_time
 from cassini.runtime.errors import CallerError
 from cassini.runtime.log_source import LogSource
+from cassini.runtime.scrape import scrape
 from cassini.runtime.service import Ground, Health, Service
 from cassini.runtime.settings import PlatformSettings
 from services.api.context import ApiContext
@@ -29,6 +30,7 @@ from services.api.resources.handlers import Handlers, secrets_changed
 from services.api.resources.history import forget_old
 from services.api.resources.models import Workspace
 from services.api.resources.opening import workspaces_of
+from services.api.resources.pending import pending_look
 from services.api.tables import TABLES
 from services.api.watch import Watch
 
@@ -51,15 +53,18 @@ class ApiService(Service):
         keys: Path,
         log_source: LogSource,
         health: Callable[[], Awaitable[Health]] | None = None,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
-        """``health``: of all services, where they are one process; default: of this one."""
+        """``health``, ``metrics``: of all services of one process; default: of this one."""
         super().__init__(ServiceName.API, TABLES, ground)
         self._settings = settings
         self._keys = keys
         self._log_source = log_source
         self._health_of_all = health
+        self._metrics = metrics or self._own_metrics
         self._watch = Watch()
         self.loops = {"history": self._forget_history}
+        self.looks = {"workspaces": pending_look(self.database)}
 
     async def open(self) -> None:
         """Make the first admin and the built-in image, and take facts from now on."""
@@ -75,6 +80,8 @@ class ApiService(Service):
             platform=self._health_of_all or self.could_start,
             workspaces_of=workspaces_of,
             watch=self._watch,
+            instruments=self.instruments,
+            metrics=self._metrics,
             belongings_of=belongings_of,
             secrets_changed=secrets_changed,
         )
@@ -99,6 +106,9 @@ class ApiService(Service):
         if isinstance(row, Workspace):
             hint = ResourceChangedV1(id=row.id, owner_id=row.owner_id, kind="workspace")
             after_commit(session, lambda: self.outbox.hint(hint))
+
+    async def _own_metrics(self) -> bytes:
+        return await scrape([self.measured()])
 
     def end_streams(self) -> None:
         """End the streams of live changes."""

@@ -20,6 +20,7 @@ from cassini.runtime.clock import Clock
 from cassini.runtime.errors import BackendError, CassiniError, Retry
 from cassini.runtime.ownership import Ownership
 from cassini.runtime.reconcile import Claim, Settled
+from cassini.runtime.tracing import traced
 from services.builder.backends.base import BuiltImage, ImageBackend
 from services.builder.logs import BuildLog
 from services.builder.models import Image
@@ -55,7 +56,7 @@ class ImageSteps:
         log = BuildLog(self._logs, wish.id)
         if claim.row.digest is not None and claim.row.resolved_generation == wish.generation:
             await self._let_removal_end(claim)
-            whole = await self._backend.verify(claim.row.digest)
+            whole = await traced(self._backend.verify(claim.row.digest))
             if whole is not None:
                 return Settled(write=self._built(whole))
         await log.begin()
@@ -138,7 +139,7 @@ class ImageSteps:
         if digest is not None:
             others = await self._others(claim)
             if all(wish.wanted == Wanted.ABSENT for wish in others):
-                await self._backend.remove(digest)
+                await traced(self._backend.remove(digest))
         await BuildLog(self._logs, claim.row.id).remove()
         return Settled(write=self._gone)
 
@@ -158,7 +159,7 @@ class ImageSteps:
         task = asyncio.ensure_future(work)
         self._building.add(task)
         try:
-            return await task
+            return await traced(task)
         except asyncio.CancelledError:
             if not self._stopped:
                 raise

@@ -82,6 +82,7 @@ class Composition:
             sealer=self.keys.sealer(),
             opener=self.keys.opener(),
             exclusive=False,
+            otlp_endpoint=self.settings.otlp_endpoint,
         )
 
     def log_source(self) -> HttpLogSource:

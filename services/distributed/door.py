@@ -10,11 +10,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cassini.runtime.scrape import CONTENT_TYPE
 from cassini.runtime.service import Health
 
 _RETRY_SECONDS = "2"
 
 HealthCheck = Callable[[], Awaitable[Health]]
+Metrics = Callable[[], Awaitable[bytes]]
 
 
 class Door:
@@ -41,8 +43,10 @@ class Door:
         )
 
 
-def internal_app(health: HealthCheck, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """Return what probes and other services ask."""
+def internal_app(
+    health: HealthCheck, metrics: Metrics, routes: Sequence[BaseRoute] = ()
+) -> ASGIApp:
+    """Return what probes, Prometheus and other services ask."""
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -54,5 +58,12 @@ def internal_app(health: HealthCheck, routes: Sequence[BaseRoute] = ()) -> ASGIA
         body = {"message": found.reason or "not ready yet", "code": "not_ready"}
         return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE)
 
-    probes = [Route("/health/live", live), Route("/health/ready", ready)]
+    async def prometheus(_request: Request) -> Response:
+        return Response(await metrics(), media_type=CONTENT_TYPE)
+
+    probes = [
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/metrics", prometheus),
+    ]
     return Starlette(routes=[*probes, *routes])

@@ -14,6 +14,8 @@ from cassini.contracts.resources import ServiceName
 from cassini.runtime.database import is_outage
 from cassini.runtime.deliveries import backoff
 from cassini.runtime.errors import BackendError
+from cassini.runtime.metrics import ServiceMetrics
+from cassini.runtime.scrape import Measured, Value, first_values, scrape
 from cassini.runtime.service import Health, stop_all
 from services.distributed.composition import Composed, Composition
 from services.distributed.door import Door, internal_app
@@ -67,13 +69,19 @@ class Runner:
         self._why = "it has just begun"
         self.inside = Door(lambda: self._why)
         self.outside = Door(lambda: self._why)
-        self.inside.open(internal_app(self.health))
+        self.inside.open(internal_app(self.health, self.metrics))
 
     async def health(self) -> Health:
         """Say whether the service can do its work now."""
         if self._running is None:
             return Health(ready=False, reason=f"{self._composition.name}: {self._why}")
         return await self._running.service.health()
+
+    async def metrics(self) -> bytes:
+        """Return what the service counts and measures; before it is up, that it is not."""
+        if self._running is not None:
+            return await scrape([self._running.service.measured()])
+        return await scrape([Measured(ServiceMetrics(self._composition.name), {"health": _not_up})])
 
     async def start(self) -> None:
         """Prepare the service until that works, then let it run."""
@@ -95,7 +103,7 @@ class Runner:
             else:
                 self._running = made
         made.service.run()
-        self.inside.open(internal_app(self.health, made.internal_routes))
+        self.inside.open(internal_app(self.health, self.metrics, made.internal_routes))
         if made.public_app is not None:
             self.outside.open(made.public_app())
         _log.info("the service is up", service=str(self._composition.name))
@@ -116,6 +124,10 @@ class Runner:
         if why != self._why:
             _log.warning("waiting", service=str(self._composition.name), reason=why)
         self._why = f"waiting for what it needs: {why}"
+
+
+async def _not_up() -> list[Value]:
+    return first_values(ready=False)
 
 
 async def _discard(made: Composed) -> None:

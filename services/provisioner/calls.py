@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from cassini.runtime.errors import BackendError
+from cassini.runtime.tracing import traced
 
 T = TypeVar("T")
 
@@ -19,6 +20,6 @@ async def in_time(call: Awaitable[T]) -> T:
     """
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            return await call
+            return await traced(call)
     except TimeoutError:
         raise BackendError(f"The backend did not answer within {CALL_SECONDS:.0f} s.") from None

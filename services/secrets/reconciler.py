@@ -25,6 +25,7 @@ from cassini.runtime.errors import CassiniError
 from cassini.runtime.ownership import Ownership, observe_under
 from cassini.runtime.reconcile import Claim, Settled
 from cassini.runtime.sealing import Opener, Sealer
+from cassini.runtime.tracing import traced
 from services.secrets.leases import answer
 from services.secrets.models import Credential, Lease
 from services.secrets.outage import Outage
@@ -65,16 +66,16 @@ class CredentialSteps:
 
     async def _fulfil(self, wish: CredentialDeclaredV1) -> CredentialStatus:
         if wish.wanted == Wanted.ABSENT:
-            await self._store.delete(wish.id, generation=wish.generation)
+            await traced(self._store.delete(wish.id, generation=wish.generation))
             return CredentialStatus.ABSENT
         if wish.sealed is None:
-            kept = await self._store.get(wish.id)
+            kept = await traced(self._store.get(wish.id))
             if kept is None or kept.value_id != wish.value_id:
                 return CredentialStatus.LOST
             value = kept.value
         else:
             value = self._opener.open(wish.sealed, resource_id=wish.id, generation=wish.generation)
-        await self._store.put(wish.id, StoredValue(wish.generation, wish.value_id, value))
+        await traced(self._store.put(wish.id, StoredValue(wish.generation, wish.value_id, value)))
         return CredentialStatus.STORED
 
     async def _tell_newer(self, session: AsyncSession, row: Credential, newer: NewerKept) -> None:
@@ -166,7 +167,7 @@ class LeaseSteps:
             return Settled(write=self._end)
         found = {}
         for asked in wish.credentials:
-            kept = await self._store.get(asked.credential_id)
+            kept = await traced(self._store.get(asked.credential_id))
             if kept is not None:
                 found[asked.credential_id] = (kept.generation, kept.value)
         reply = answer(wish, found)

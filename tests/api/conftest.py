@@ -12,12 +12,13 @@ from sqlmodel import col, select
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.declarations import Declarations
+from cassini.runtime.instruments import Instruments
 from cassini.runtime.log_source import NO_LINES
 from cassini.runtime.outbox import Outbox
 from cassini.runtime.sealing import KeyRing
 from cassini.runtime.service import Health
 from cassini.runtime.settings import PlatformSettings
-from services.api.app import create_app
+from services.api.app import EMBEDDED_ROUTERS, create_app
 from services.api.auth.authentication import caller_of_token
 from services.api.auth.models import Org, OwnerRow, User
 from services.api.auth.tokens import mint_resource_token, mint_token
@@ -173,6 +174,9 @@ async def api(database, tmp_path, clock) -> ApiContext:
     async def well() -> Health:
         return Health(ready=True)
 
+    async def nothing_to_tell() -> bytes:
+        return b""
+
     return ApiContext(
         database=database,
         declarations=Declarations(TABLES.declaration, outbox, clock),
@@ -185,6 +189,8 @@ async def api(database, tmp_path, clock) -> ApiContext:
         platform=well,
         workspaces_of=workspaces_of,
         watch=Watch(),
+        instruments=Instruments(ServiceName.API),
+        metrics=nothing_to_tell,
         belongings_of=belongings_of,
         secrets_changed=secrets_changed,
     )
@@ -233,7 +239,7 @@ async def _person(session, api, name) -> Person:
 @pytest.fixture(scope="session")
 def one_app() -> FastAPI:
     """An app for all tests: with one a test, collecting them as garbage blocks event loops."""
-    app = create_app(None)
+    app = create_app(None, EMBEDDED_ROUTERS)
     gc.collect()
     gc.freeze()
     return app

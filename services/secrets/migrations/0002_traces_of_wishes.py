@@ -1,0 +1,25 @@
+"""Which trace a wish came with."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Bring the tables to this version."""
+    with op.batch_alter_table("credential", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("traceparent", sa.String(length=55), nullable=True))
+
+    with op.batch_alter_table("lease", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("traceparent", sa.String(length=55), nullable=True))
+
+
+def downgrade() -> None:
+    """Take the tables back to the version before."""
+    with op.batch_alter_table("lease", schema=None) as batch_op:
+        batch_op.drop_column("traceparent")
+
+    with op.batch_alter_table("credential", schema=None) as batch_op:
+        batch_op.drop_column("traceparent")
