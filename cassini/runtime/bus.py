@@ -13,7 +13,7 @@ Beside that stand hints: told to every replica of every listener, kept nowhere, 
 nobody. What they hint at is in a database, so one that is lost costs only time.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -60,6 +60,13 @@ class Bus(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; nothing is sent or taken afterwards."""
+
+    async def depths(self) -> Mapping[str, int]:
+        """Return how many messages wait in each queue of a broker that is this service's.
+
+        Raises:
+            BackendError: the broker does not answer.
+        """
 
     def health(self) -> str | None:
         """Return why events are not carried or not taken now; None when all is well."""

@@ -6,6 +6,7 @@ reader at once, for the reader to commit together.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
@@ -99,6 +100,10 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    async def depths(self) -> Mapping[str, int]:
+        """Return nothing: nothing waits here."""
+        return {}
 
     def health(self) -> str | None:
         """Return None: it cannot be away."""

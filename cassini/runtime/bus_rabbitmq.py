@@ -10,6 +10,7 @@ Hints come by a queue that is this replica's own and goes with its connection.
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -19,12 +20,13 @@ from pydantic import ValidationError
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.broker_topology import EVENTS, hint_queue, reader_queue
+from cassini.runtime.broker_topology import EVENTS, dead_queue, hint_queue, reader_queue
 from cassini.runtime.bus import Listener, Receiver
 from cassini.runtime.bus_rabbitmq_consumer import QueueConsumer
 from cassini.runtime.bus_rabbitmq_link import ANSWER_SECONDS, CHECK_SECONDS, Link
 from cassini.runtime.bus_rabbitmq_publisher import Publisher
 from cassini.runtime.bus_rabbitmq_topology import declare_topology
+from cassini.runtime.errors import BackendError
 
 DESTINATION = "rabbitmq"
 _HINTS_KEPT = 1000
@@ -115,6 +117,14 @@ class RabbitBus:
         await self._taking.close()
         await self._publisher.link.close()
 
+    async def depths(self) -> Mapping[str, int]:
+        """Ask the broker how many messages wait in each of this service's queues.
+
+        Raises:
+            BackendError: it is not connected.
+        """
+        return await self._taker.depths() if self._taker.is_wanted else {}
+
     def health(self) -> str | None:
         """Say why it does not publish or consume now."""
         taking = (self._taking.problem or self._taker.problem) if self._taker.is_wanted else None
@@ -134,6 +144,7 @@ class _Taker:
         self._user = user
         self._consumers: list[QueueConsumer] = []
         self._hints: AbstractChannel | None = None
+        self._connection: AbstractConnection | None = None
         self._hint_queue = ""
 
     @property
@@ -149,6 +160,7 @@ class _Taker:
     async def begin(self, connection: AbstractConnection) -> None:
         """See to the topology and consume everything."""
         await declare_topology(connection, self._service)
+        self._connection = connection
         queues: dict[str, dict[str, Receiver]] = {}
         for name, receiver in self.receivers.items():
             queues.setdefault(reader_queue(self._service, name), {})[name] = receiver
@@ -175,8 +187,19 @@ class _Taker:
     async def end(self) -> None:
         """Forget the consumers of a connection that is lost."""
         consumers, self._consumers = self._consumers, []
-        self._hints = None
+        self._hints = self._connection = None
         await asyncio.gather(*(each.abandon() for each in consumers))
+
+    async def depths(self) -> dict[str, int]:
+        """Count on a channel of its own: a question that fails closes it."""
+        if self._connection is None:
+            raise BackendError("the broker is not connected")
+        queues = {reader_queue(self._service, name) for name in self.receivers}
+        async with self._connection.channel() as channel:
+            return {
+                name: (await channel.get_queue(name)).declaration_result.message_count or 0
+                for name in sorted(queues | {dead_queue(self._service)})
+            }
 
     async def drain(self) -> None:
         """Let every consumer finish what it has in hand."""

@@ -62,13 +62,8 @@ METRICS = {
         Metric(
             "gauge",
             "cassini_broker_queue_messages",
-            "Messages that wait in a queue of this service at the broker",
+            "Messages in a queue of this service at the broker; `<service>.dead`: given up",
             ("queue",),
-        ),
-        Metric(
-            "gauge",
-            "cassini_broker_dead_letters",
-            "Messages this service gave up, kept at the broker for a person",
         ),
         Metric(
             "histogram",

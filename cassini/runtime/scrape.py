@@ -18,6 +18,7 @@ from sqlalchemy import Table, func, select
 from sqlmodel import col
 
 from cassini import __version__
+from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.metrics import METRICS, ServiceMetrics
@@ -99,6 +100,16 @@ class ServiceLooks:
             async with self._database.read() as session:
                 at = (await session.execute(query)).scalar()
             return [Value("cassini_due_oldest_seconds", self._age(at), (owned.noun,))]
+
+        return look
+
+    def broker(self, bus: Bus) -> Look:
+        """Look what waits at the broker."""
+
+        async def look() -> list[Value]:
+            depths = await bus.depths()
+            name = "cassini_broker_queue_messages"
+            return [Value(name, count, (queue,)) for queue, count in depths.items()]
 
         return look
 

@@ -198,6 +198,7 @@ class Service:
         looks: dict[str, Look] = {
             "health": self._look_at_health,
             "outbox": found.outbox(self._tables.outbox),
+            "broker": found.broker(self.ground.bus),
             **{owned.noun: found.due(owned) for owned, _ in self.owned},
             **self.looks,
         }

@@ -1,6 +1,6 @@
 """A bus that remembers what was sent over it, and fails when a test says so."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar, cast
 
 from cassini.contracts.catalog import CATALOG
@@ -89,6 +89,10 @@ class ProbeBus:
         """Close the other bus."""
         if self._inner is not None:
             await self._inner.close()
+
+    async def depths(self) -> Mapping[str, int]:
+        """Return the other bus's."""
+        return {} if self._inner is None else await self._inner.depths()
 
     def health(self) -> str | None:
         """Say what ``problem`` says, else what the other bus says."""
