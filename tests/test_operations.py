@@ -160,7 +160,7 @@ async def test_log_lines_of_another_service_name_the_request(platform, client):
 
 
 def test_the_page_has_every_metric_as_it_is():
-    rows = re.findall(r"^\| `(cassini_\w+)` \| (\w+) \| ([^|]*) \|", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(cassini_\w+)` \| (\w+) \| ([^|]*)\|", PAGE.read_text(), re.MULTILINE)
     said = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     assert said == {each.name: (each.kind, each.labels) for each in METRICS.values()}
     assert len(rows) == len(said)

@@ -47,6 +47,11 @@ class Replica:
             return 0, str(error)
         return reply.status_code, str(reply.json().get("message", ""))
 
+    def metrics(self) -> str:
+        """Return what Prometheus is told."""
+        reply = httpx.get(f"{self.internal}/metrics", timeout=10, trust_env=False)
+        return reply.raise_for_status().text
+
     def wait_ready(self) -> None:
         """Wait until it can do its work."""
 
