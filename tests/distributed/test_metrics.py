@@ -3,13 +3,8 @@
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.testclient import TestClient
 
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.metrics import ServiceMetrics
-from cassini.runtime.scrape import CONTENT_TYPE, Measured, first_values, scrape
-from cassini.runtime.service import Health
-from services.distributed.door import internal_app
 from tests.system.platform import free_port
 from tests.system.waiting import until
 
@@ -21,21 +16,6 @@ def values(text):
         for family in families
         for sample in family.samples
     }
-
-
-def test_the_internal_port_tells_metrics_even_of_a_service_that_is_not_up():
-    async def health():
-        return Health(ready=False, reason="waiting")
-
-    async def not_up():
-        return first_values(ready=False)
-
-    async def metrics():
-        return await scrape([Measured(ServiceMetrics(ServiceName.API), {"health": not_up})])
-
-    answer = TestClient(internal_app(health, metrics)).get("/metrics")
-    assert answer.headers["content-type"] == CONTENT_TYPE
-    assert values(answer.text) == {("cassini_build_info", None): 1, ("cassini_ready", None): 0}
 
 
 @pytest.mark.postgres
