@@ -74,13 +74,19 @@ class OverQuota(CallerError):
 
 
 class Retry(CassiniError):
-    """Not now: try again after so many seconds."""
+    """Not now: try again after so many seconds.
+
+    ``reason`` is the CamelCase word that the resource's fact will carry meanwhile.
+    """
 
     code = "retry"
 
-    def __init__(self, message: str, *, after: float, **context: Any) -> None:
+    def __init__(
+        self, message: str, *, after: float, reason: str = "Retrying", **context: Any
+    ) -> None:
         super().__init__(message, **context)
         self.after = after
+        self.reason = reason
 
 
 class BackendError(CassiniError):

@@ -154,11 +154,9 @@ def _wish_of(row: Workload) -> WorkloadDeclaredV1 | None:
 
 
 def _reason(error: CassiniError) -> str:
-    if isinstance(error, GiveUp):
+    if isinstance(error, GiveUp | Retry):
         return error.reason
-    if isinstance(error, BackendError):
-        return "BackendUnreachable"
-    return "Retrying" if isinstance(error, Retry) else "InternalError"
+    return "BackendUnreachable" if isinstance(error, BackendError) else "InternalError"
 
 
 def _status(row: Workload, wish: WorkloadDeclaredV1 | None) -> WorkloadStatus:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.local.attempt import Attempt
 from services.provisioner.backends.local.probe import Answer, ask
-from services.provisioner.backends.local.report import main_began_at
+from services.provisioner.backends.report import main_began_at
 from services.provisioner.plan import PodName
 
 _FAST_SECONDS = 0.05

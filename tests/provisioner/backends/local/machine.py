@@ -90,6 +90,8 @@ class Machine:
         self.image = data / "images" / "digest"
         self.backends: list[LocalBackend] = []
         (self.image / "bin").mkdir(parents=True)
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        (self.image / "lib" / version / "site-packages").mkdir(parents=True)
         (self.image / "bin" / "python").symlink_to(sys._base_executable)
         home = Path(sys._base_executable).parent
         (self.image / "pyvenv.cfg").write_text(f"home = {home}\n")

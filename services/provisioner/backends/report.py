@@ -15,7 +15,7 @@ from services.provisioner.backends.base import StepReport
 
 MAIN = "main"
 _BEGIN, _FAILED = "begin", "failed"
-_LIMIT_BYTES = 65536
+LIMIT_BYTES = 65536
 _LIMIT_STEPS = 200
 _LINE = re.compile(
     r"(?P<at>\d{1,12}(\.\d{1,9})?) (?P<name>[\w.-]{1,64}) (?P<state>begin|done|failed)"
@@ -33,10 +33,14 @@ def read_report(path: Path) -> tuple[StepReport, ...]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ()
-        text = os.read(descriptor, _LIMIT_BYTES).decode("ascii", "replace")
+        return parse_report(os.read(descriptor, LIMIT_BYTES))
     finally:
         os.close(descriptor)
-    complete = text.split("\n")[:-1]
+
+
+def parse_report(content: bytes) -> tuple[StepReport, ...]:
+    """Return the reported lines in their order; a last line without its end is not one yet."""
+    complete = content[:LIMIT_BYTES].decode("ascii", "replace").split("\n")[:-1]
     steps = (_parse(line) for line in complete)
     return tuple(step for step in steps if step is not None)[:_LIMIT_STEPS]
 

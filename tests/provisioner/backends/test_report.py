@@ -2,7 +2,7 @@
 
 import os
 
-from services.provisioner.backends.local.report import read_report
+from services.provisioner.backends.report import read_report
 
 
 def test_the_report_is_read_without_trust(tmp_path):

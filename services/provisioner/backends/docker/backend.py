@@ -1,0 +1,352 @@
+"""The Docker backend: what each call of ``Backend`` does with containers, volumes and networks."""
+
+import asyncio
+import base64
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from cassini.runtime.errors import BackendError
+from cassini.runtime.log_source import LogPage
+from services.provisioner.backends.base import BackendDescription, Pod, PodUsage
+from services.provisioner.backends.docker import containers, inside, names
+from services.provisioner.backends.docker.engine import Client, Engine, Refused, url
+from services.provisioner.backends.docker.facts import Container
+from services.provisioner.backends.docker.homes import Homes
+from services.provisioner.backends.docker.images import Images
+from services.provisioner.backends.docker.log_reader import LogReader
+from services.provisioner.backends.docker.names import Names
+from services.provisioner.backends.docker.networks import Networks
+from services.provisioner.backends.docker.pods import NOT_FOUND, Pods
+from services.provisioner.backends.docker.usage import usage
+from services.provisioner.backends.docker.values import exports
+from services.provisioner.backends.docker.watch import Watch
+from services.provisioner.plan import PodName, PodPlan
+from services.provisioner.settings import DockerSettings
+
+_CONFLICT = 409
+_STOP_PATIENCE = 5.0
+_KEEP_SECONDS = 3600.0
+_STATISTICS_AT_ONCE = 8
+_LIMITS = (("MemoryLimit", "memory"), ("CpuCfsQuota", "cpu"), ("PidsLimit", "processes"))
+_PERMISSIONS = 0o777
+
+_log = structlog.get_logger(__name__)
+
+
+class DockerBackend:
+    """Runs pods as containers of one Docker engine; see ``Backend`` for what each call promises."""
+
+    def __init__(
+        self,
+        *,
+        installation_id: str,
+        settings: DockerSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings or DockerSettings()
+        self._names = Names(installation_id)
+        self._engine = Engine(self._settings.host, seconds=self._settings.call_seconds)
+        self._pods = Pods(self._engine, self._names)
+        self._homes = Homes(self._engine, self._names, self._settings.trash_days, clock)
+        self._networks = Networks(self._engine, self._names, self._settings)
+        self._images = Images(self._engine, seconds=self._settings.pull_seconds)
+        self._logs = LogReader()
+        self._watch = Watch(self._engine, self._names, self._pods.changed, self._workloads)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._stops: dict[str, asyncio.Future[None]] = {}
+        self._measuring = asyncio.Semaphore(_STATISTICS_AT_ONCE)
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start watching; an engine that is away now may come later."""
+        self._watch.open()
+        self._keeping = asyncio.create_task(self._keep_house(), name="docker housekeeping")
+
+    async def close(self) -> None:
+        """Stop watching; pods go on, and those that were asked to end go on ending."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._watch.close()
+        await self._images.close()
+        await self._engine.close()
+
+    async def describe(self) -> BackendDescription:
+        """Say what the engine has."""
+        info = await self._engine.call(lambda client: client.info())
+        found = {word: bool(info.get(key)) for key, word in _LIMITS}
+        notes = [
+            f"The Docker engine cannot limit {word}: pods may use all of it."
+            for word, there in found.items()
+            if not there
+        ]
+        return BackendDescription(
+            kind="docker",
+            cores=float(info["NCPU"]),
+            memory_bytes=int(info["MemTotal"]),
+            isolation="containers",
+            limits=tuple(word for word, there in found.items() if there),
+            notes=tuple(notes),
+        )
+
+    async def create(self, plan: PodPlan, secrets: Mapping[str, str]) -> None:
+        """Make the container, then start it, then hand over the values: whatever is not done yet.
+
+        Raises:
+            Retry: its image is being pulled.
+            GiveUp: there is no such image.
+        """
+        async with self._locks[plan.name.workload_id]:
+            found = await self._find(plan.name)
+            if found is None:
+                found = await self._make(plan)
+            record = await self._start(found, plan)
+            if record is None:
+                return
+            container = record["Id"]
+            await self._watch.deliver(container, record["Config"]["Labels"], exports(secrets))
+            self._pods.changed(container)
+
+    async def _find(self, name: PodName) -> str | None:
+        """Return the id of a pod's container, None if there is none."""
+        called = self._names.container(name)
+        try:
+            record = await self._engine.call(lambda client: client.inspect_container(called))
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        if not self._names.is_ours(record["Config"]["Labels"]):
+            raise BackendError(f"There is a container {called} that is not of this installation.")
+        return str(record["Id"])
+
+    async def _make(self, plan: PodPlan) -> str:
+        """Make the container that is the intent; return its id."""
+        workload_id = plan.name.workload_id
+        user = containers.user_of(await self._images.need(plan.image))
+        home, network, info = await asyncio.gather(
+            self._homes.make(workload_id),
+            self._networks.make(workload_id),
+            self._engine.call(lambda client: client.info()),
+        )
+        around = containers.Surroundings(home, network, user, float(info["NCPU"]))
+
+        def work(client: Client) -> str:
+            made = client.create_container(
+                plan.image,
+                [],
+                name=self._names.container(plan.name),
+                entrypoint=list(inside.ENTRY),
+                user=user,
+                working_dir=inside.HOME,
+                environment=containers.environment(plan),
+                labels=containers.labels(plan, self._names),
+                host_config=client.create_host_config(
+                    **containers.host_config(plan, around, self._settings)
+                ),
+                healthcheck={"Test": ["NONE"]},
+            )
+            return str(made["Id"])
+
+        try:
+            return await self._engine.call(work)
+        except Refused as error:
+            found = await self._find(plan.name) if error.status == _CONFLICT else None
+            if found is None:
+                raise
+            return found
+
+    async def _start(self, container: str, plan: PodPlan) -> Mapping[str, Any] | None:
+        """Start a container that never ran; return its record if it waits for values."""
+        record = await self._engine.call(lambda client: client.inspect_container(container))
+        state = record["State"]["Status"]
+        written = await self._pods.written(container)
+        if written.begun or written.stopped_at is not None:
+            return None
+        if state == "created":
+            await self._engine.call(lambda client: _fill(client, container, plan.script))
+            try:
+                await self._engine.call(lambda client: client.start(container))
+            except Refused as error:
+                await self._not_started(container, error)
+                return None
+        elif state not in {"running", "paused"}:
+            return None
+        return record
+
+    async def _not_started(self, container: str, error: Refused) -> None:
+        """Judge a failed start: one that will fail again is what the pod's record tells."""
+        record = await self._engine.call(lambda client: client.inspect_container(container))
+        if record["State"]["ExitCode"] in {126, 127}:
+            return
+        if "network" in error.message.lower():
+            # Its network was removed with the pod before it: the next try makes both anew.
+            await self._engine.call(lambda client: client.remove_container(container, v=True))
+        raise error
+
+    async def list_pods(self, workload_id: str | None = None) -> Sequence[Pod]:
+        """Return every pod, following those that start."""
+        listed = await self._pods.containers(workload_id)
+        seen = await asyncio.gather(*(self._pods.look(each, self._watch) for each in listed))
+        for container, pod in zip(listed, seen, strict=True):
+            if pod is not None and container.runs and pod.begun and not pod.ready:
+                self._watch.follow(container.id, container.labels)
+        return [pod for pod in seen if pod is not None]
+
+    async def terminate(self, name: PodName) -> None:
+        """Note that the pod is to end, then ask it to; the engine sees to grace and force."""
+        container = await self._find(name)
+        if container is None or container in self._stops:
+            return
+        try:
+            written = await self._pods.written(container)
+            record = await self._engine.call(lambda client: client.inspect_container(container))
+            grace = math.ceil(float(record["Config"]["Labels"].get(names.GRACE, "10")))
+            now = time.time()
+            if record["State"]["Status"] == "exited":
+                return
+            if written.stopped_at is None:
+                mark = inside.stop_mark(now)
+                await self._engine.call(lambda client: client.put_archive(container, "/", mark))
+            elif now < written.stopped_at + grace + _STOP_PATIENCE:
+                return  # somebody asked it to already, and the engine counts
+            else:
+                grace = 0
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+            return
+        self._pods.changed(container)
+        if record["State"]["Running"]:
+            paused = record["State"]["Paused"]
+            await self._stop(container, grace, paused=paused)
+        else:
+            self._watch.hint(name.workload_id)
+
+    async def _stop(self, container: str, grace: int, *, paused: bool) -> None:
+        """Have the engine stop a container: it counts the grace, whoever asked may go."""
+
+        def work(client: Client) -> None:
+            if paused:
+                client.unpause(container)
+            client.stop(container, timeout=grace)
+
+        def stopped(stop: asyncio.Future[None]) -> None:
+            del self._stops[container]
+            if error := stop.exception():
+                _log.info("a container is not stopped yet", container=container, reason=str(error))
+
+        self._stops[container] = await self._engine.begin(work)
+        self._stops[container].add_done_callback(stopped)
+
+    async def remove(self, name: PodName) -> None:
+        """End a pod that still lives, and remove all of it; with the last one its network."""
+        async with self._locks[name.workload_id]:
+            container = await self._find(name)
+            if container is not None:
+                await self._remove(name, container)
+            if not await self._pods.containers(name.workload_id):
+                await self._networks.remove(name.workload_id)
+
+    async def _remove(self, name: PodName, container: str) -> None:
+        await self.terminate(name)
+        if stopping := self._stops.get(container):
+            await asyncio.wait({stopping})
+        try:
+            await self._engine.call(
+                lambda client: client.remove_container(container, v=True, force=True)
+            )
+        except Refused as error:
+            if error.status not in {NOT_FOUND, _CONFLICT}:  # gone, or on its way
+                raise
+        self._pods.changed(container)
+        self._logs.forget(container)
+
+    async def discard_home(self, workload_id: str) -> None:
+        """Move the home to the trash; what has been there for too long goes."""
+        async with self._locks[workload_id]:
+            await self._homes.discard(workload_id)
+        await self._homes.purge()
+
+    async def recover_home(self, workload_id: str) -> None:
+        """Take the newest home back from the trash, if there is none now."""
+        async with self._locks[workload_id]:
+            await self._homes.recover(workload_id)
+
+    async def read_logs(
+        self, name: PodName, *, first: int, lines: int, unended: bool = False
+    ) -> LogPage | None:
+        """Return lines of a pod that was not removed.
+
+        ``unended`` changes nothing: the engine tells of no line before its end.
+        """
+        del unended
+        container = await self._find(name)
+        if container is None:
+            return None
+
+        def read(client: Client) -> LogPage:
+            # Asked for first: once it has ended nothing more is written.
+            complete = client.inspect_container(container)["State"]["Status"] == "exited"
+            return self._logs.read(client, container, first=first, lines=lines, complete=complete)
+
+        try:
+            return await self._engine.call(read)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def measure(self) -> Sequence[PodUsage]:
+        """Return what every pod that runs has used."""
+        running = [each for each in await self._pods.containers() if each.runs]
+        found = await asyncio.gather(*(self._measure(each) for each in running))
+        return [each for each in found if each is not None]
+
+    async def _measure(self, container: Container) -> PodUsage | None:
+        async with self._measuring:
+            try:
+                stats = await self._engine.call(
+                    lambda client: client.stats(container.id, stream=False, one_shot=True)
+                )
+            except Refused as error:
+                if error.status in {NOT_FOUND, _CONFLICT}:  # it has just ended
+                    return None
+                raise
+        return usage(names.pod_name(container.labels), container.created_at, stats)
+
+    def changes(self) -> AsyncIterator[str]:
+        """Yield ids of workloads whose containers may have changed."""
+        return self._watch.changes()
+
+    async def _workloads(self) -> set[str]:
+        return {each.labels[names.WORKLOAD] for each in await self._pods.containers()}
+
+    async def _keep_house(self) -> None:
+        """Empty the trash and remove networks that a kill left without pods, now and every hour."""
+        left: set[str] = set()
+        while True:
+            try:
+                await self._homes.purge()
+                without = await self._networks.workloads() - await self._workloads()
+                for workload_id in without & left:  # an hour ago too, so nobody makes a pod there
+                    await self._networks.remove(workload_id)
+                left = without
+            except BackendError as error:
+                _log.warning("the Docker engine cannot be cleaned up", reason=error.message)
+            await asyncio.sleep(_KEEP_SECONDS)
+
+
+def _fill(client: Client, container: str, script: str) -> None:
+    """Put our files into a container, and give the home to its user, whose mode it keeps."""
+    where = url(client, f"/containers/{container}/archive")
+    answer = client.head(where, params={"path": inside.HOME})
+    status = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+    content = inside.archive(script, status["mode"] & _PERMISSIONS, time.time())
+    client.put_archive(container, "/", content)
