@@ -62,8 +62,6 @@ def environment(plan: PodPlan) -> dict[str, str]:
         "CASSINI_LISTEN": "0.0.0.0",  # noqa: S104 - inside the workload's own network
         "XDG_RUNTIME_DIR": inside.RUNTIME,
         "JUPYTER_RUNTIME_DIR": f"{inside.RUNTIME}/jupyter",
-        # Of docker-init: the request to end goes to the whole group of the entry, see there.
-        "TINI_KILL_PROCESS_GROUP": "1",
     }
     if plan.ports:
         found["PORT"] = str(plan.ports[0])

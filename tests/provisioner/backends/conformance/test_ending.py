@@ -133,3 +133,16 @@ async def test_a_restart_of_the_machine_is_told_and_the_next_attempt_runs(rig, m
     again = rig.plan(SERVE, attempt=2)
     await second.create(again, {})
     await rig.pod(second, again.name, ready)
+
+
+async def test_only_the_main_command_is_asked_and_it_may_be_interrupted(rig):
+    backend = await rig.backend()
+    plan = rig.plan(
+        "(trap 'echo asked' TERM; while :; do sleep 0.02; done) & echo $(($(grep SigIgn"
+        " /proc/self/status | cut -f2 | sed 's/^0*/0x0/') & 6)); exec sleep 1000"
+    )
+    await backend.create(plan, {})
+    await rig.printed(backend, plan.name, "\n")
+    await backend.terminate(plan.name)
+    await rig.pod(backend, plan.name, ended)
+    assert await rig.log(backend, plan.name) == "0\n"

@@ -1,11 +1,14 @@
 """What the backend puts into each container beside its image, as one archive. Pure.
 
     /opt/cassini-pod/
-      entry, deliver, follow.py   what is beside this file
-      script                      the plan's script
-      wake                        a named pipe: entry waits on it for the values
-      overlay/                    the pod's own environment
-      state/                      what is written down, so that whoever comes later knows it:
+      entry      the first command: waits for the values, runs the script, writes its end
+      begin.py   what the entry runs, becomes the script
+      deliver    run beside the pod: brings the values, then becomes follow.py
+      follow.py  tells the steps of the start, and when the pod answers
+      script     the plan's script
+      wake       a named pipe: the entry waits on it for the values
+      overlay/   the pod's own environment
+      state/     what is written down, so that whoever comes later knows it:
         begun    the boot id of the machine: the values came, the script runs
         report   the steps (``services/provisioner/startup.py``)
         ready    it has answered once
@@ -33,7 +36,7 @@ USER_ID = 1000
 ENTRY = ("/bin/sh", f"{FOLDER}/entry")
 DELIVER = ("/bin/sh", f"{FOLDER}/deliver")
 
-_FILES = ("entry", "deliver", "follow.py")
+_FILES = ("entry", "begin.py", "deliver", "follow.py")
 _PRIVATE, _OPEN = 0o600, 0o755
 
 
