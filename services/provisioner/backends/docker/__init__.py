@@ -1,5 +1,4 @@
-"""Pods as containers of a Docker engine.
-"""
+"""Pods as containers of a Docker engine."""
 
 from services.provisioner.backends.docker.backend import DockerBackend
 

@@ -164,7 +164,9 @@ class DockerBackend:
 
     async def _start(self, container: str, plan: PodPlan) -> Mapping[str, Any] | None:
         """Start a container that never ran; return its record if it waits for values."""
-        record = await self._engine.call(lambda client: client.inspect_container(container))
+        record: Mapping[str, Any] = await self._engine.call(
+            lambda client: client.inspect_container(container)
+        )
         state = record["State"]["Status"]
         written = await self._pods.written(container)
         if written.begun or written.stopped_at is not None:

@@ -68,9 +68,7 @@ def environment(plan: PodPlan) -> dict[str, str]:
     return found
 
 
-def host_config(
-    plan: PodPlan, around: Surroundings, settings: DockerSettings
-) -> Mapping[str, Any]:
+def host_config(plan: PodPlan, around: Surroundings, settings: DockerSettings) -> Mapping[str, Any]:
     """Return limits, mounts and privileges, as the library's ``create_host_config`` takes them."""
     owner = f"uid={inside.USER_ID},gid={inside.USER_ID}"
     return {

@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar, cast
 
 from docker import APIClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from docker.utils import kwargs_from_env
-from requests.exceptions import RequestException
+from requests import Response
+from requests.exceptions import HTTPError, RequestException
 
 from cassini.runtime.blocking import in_thread
 from cassini.runtime.errors import BackendError
@@ -24,7 +25,7 @@ Client = APIClient
 """The library's client, for those who give ``call`` some work."""
 
 T = TypeVar("T")
-_ItemT = TypeVar("_ItemT", covariant=True)
+_Item_co = TypeVar("_Item_co", covariant=True)
 
 _CONNECTIONS = 32
 _LONGEST_EXPLANATION = 500
@@ -38,10 +39,10 @@ class Refused(BackendError):
         self.status = status
 
 
-class Stream(Protocol[_ItemT]):
+class Stream(Protocol[_Item_co]):
     """What comes bit by bit; ``close`` may be called from another thread, and ends it."""
 
-    def __iter__(self) -> Iterator[_ItemT]:
+    def __iter__(self) -> Iterator[_Item_co]:
         """Yield what comes; blocks."""
 
     def close(self) -> None:
@@ -207,6 +208,14 @@ def _tell(future: "asyncio.Future[None]", error: Exception | None) -> None:
 def url(client: Client, path: str) -> str:
     """Return the address of what the library has no method for."""
     return f"{client.base_url}/v{client.api_version}{path}"
+
+
+def check(response: Response) -> None:
+    """Raise for an answer that is an error, as the library's own methods do."""
+    try:
+        response.raise_for_status()
+    except HTTPError as error:
+        raise create_api_error_from_http_exception(error) from error
 
 
 def _refused(error: APIError) -> Refused:

@@ -1,4 +1,4 @@
-"""What is known of a pod: the engine's record of its container, and what it wrote down itself. Pure.
+"""What is known of a pod: the engine's record of its container, and what it wrote down. Pure.
 
 How a pod ended: ``stop`` says that we asked it to. The entry writes ``end`` when the script ended
 by itself, and notes there whether somebody else asked it to. Where neither is, what watched over it
@@ -140,7 +140,7 @@ def _time(text: str) -> float | None:
     """Read the engine's time; it writes the year 1 where there is none."""
     if text.startswith("0001"):
         return None
-    return datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00").timestamp()
+    return datetime.fromisoformat(text[:26].rstrip("Z") + "Z").timestamp()
 
 
 def running_pod(container: Container, written: Written, *, delivering: bool) -> Pod:
@@ -183,9 +183,7 @@ def unstarted_pod(
             message="It was stopped before it began.",
         )
     message = None if delivering else "It has not begun; creating it again completes it."
-    return Pod(
-        **_common(container), phase=PodPhase.STARTING, begun=delivering, message=message
-    )
+    return Pod(**_common(container), phase=PodPhase.STARTING, begun=delivering, message=message)
 
 
 def ended_pod(container: Container, written: Written, outcome: Outcome, boot: str | None) -> Pod:

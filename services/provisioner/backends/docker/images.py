@@ -52,7 +52,7 @@ class Images:
         """
         try:
             image: Mapping[str, Any] = await self._engine.call(
-                lambda client: client.inspect_image(reference)
+                lambda client: client.inspect_image(reference)  # type: ignore[no-untyped-call]
             )
         except Refused as error:
             if error.status != _NOT_FOUND:

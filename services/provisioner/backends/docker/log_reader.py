@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cassini.runtime.log_source import LogLine, LogPage
-from services.provisioner.backends.docker.engine import Client, url
+from services.provisioner.backends.docker.engine import Client, check, url
 from services.provisioner.lines import LONGEST_LINE_BYTES, read_line
 
 _SILENCE_SECONDS = 0.02
@@ -143,7 +143,7 @@ def _frames(client: Client, container: str, since: str) -> Iterator[tuple[int, b
         timeout=_REQUEST_SECONDS,
     )
     try:
-        client._raise_for_status(response)  # noqa: SLF001 - it has no other name
+        check(response)
         rest = b""
         for chunk in response.iter_content(_CHUNK_BYTES):
             rest += chunk

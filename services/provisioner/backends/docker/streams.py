@@ -16,8 +16,7 @@ def open_events(
     client: Client, *, since: int, until: int, filters: Mapping[str, Any]
 ) -> Stream[dict[str, Any]]:
     """Return the events of a time (Unix seconds) as they come."""
-    events = client.events(since=since, until=until, filters=dict(filters), decode=True)
-    return events  # type: ignore[no-any-return]
+    return client.events(since=since, until=until, filters=dict(filters), decode=True)
 
 
 class Pull:
@@ -43,11 +42,9 @@ class Pull:
 class Command:
     """A command that runs in a container: it is told something, and says lines."""
 
-    def __init__(
-        self, client: Client, container: str, command: Sequence[str], said: bytes
-    ) -> None:
+    def __init__(self, client: Client, container: str, command: Sequence[str], said: bytes) -> None:
         made = client.exec_create(container, list(command), stdin=True)
-        self._wrapped = client.exec_start(made["Id"], socket=True)
+        self._wrapped: Any = client.exec_start(made["Id"], socket=True)
         self._socket: sockets.socket = getattr(self._wrapped, "_sock", self._wrapped)
         self._socket.settimeout(None)
         try:
@@ -60,7 +57,9 @@ class Command:
         """Yield the lines that it prints to its standard output."""
         rest = b""
         with suppress(OSError, ValueError):  # it was closed
-            for stream, data in frames_iter(self._wrapped, tty=False):
+            frames: Iterator[tuple[int, bytes]]
+            frames = frames_iter(self._wrapped, tty=False)  # type: ignore[no-untyped-call]
+            for stream, data in frames:
                 if stream == STDOUT:
                     *lines, rest = (rest + data).split(b"\n")
                     yield from (line[:_LONGEST_LINE].decode("utf-8", "replace") for line in lines)

@@ -51,6 +51,7 @@ class Watch:
         self._listening: asyncio.Task[None] | None = None
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._delivering: set[str] = set()
+        self._settling: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Start to listen."""
@@ -58,7 +59,11 @@ class Watch:
 
     async def close(self) -> None:
         """Stop listening; pods go on."""
-        tasks = [*self._followers.values(), *filter(None, (self._listening,))]
+        tasks = [
+            *self._followers.values(),
+            *self._settling,
+            *filter(None, (self._listening,)),
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -87,9 +92,7 @@ class Watch:
         """Tell whether values are on their way to a container."""
         return container in self._delivering
 
-    async def deliver(
-        self, container: str, labels: Mapping[str, str], values: bytes
-    ) -> None:
+    async def deliver(self, container: str, labels: Mapping[str, str], values: bytes) -> None:
         """Hand values to a pod that waits for them, and follow its start.
 
         Raises:
@@ -191,8 +194,17 @@ class Watch:
                 self._event(event)
 
     def _event(self, event: dict[str, Any]) -> None:
-        with suppress(KeyError):
-            actor = event["Actor"]
-            workload_id = actor["Attributes"][WORKLOAD]
-            self._changed(actor["ID"])
-            self.hint(workload_id)
+        actor = event["Actor"]
+        task = asyncio.create_task(self._settle(actor["ID"], actor["Attributes"][WORKLOAD]))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, container: str, workload_id: str) -> None:
+        """Hint when the engine's list tells it: it says that a container died before it notes it.
+
+        It answers about one container only when it has done with it.
+        """
+        with suppress(BackendError):
+            await self._engine.call(lambda client: client.inspect_container(container))
+        self._changed(container)
+        self.hint(workload_id)

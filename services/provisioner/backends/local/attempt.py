@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.base import EndReason, Pod, PodEndpoint, PodPhase, StepReport
-from services.provisioner.backends.report import failed_step, main_began_at, read_report
 from services.provisioner.backends.local.shim import groups, processes, state
+from services.provisioner.backends.report import failed_step, main_began_at, read_report
 from services.provisioner.plan import PodName
 
 _LOST = {EndReason.HOST_RESTARTED, EndReason.KEEPER_KILLED}

@@ -57,7 +57,7 @@ class DockerRig(Rig):
     def __init__(self) -> None:
         super().__init__()
         self.image = image()
-        self.missing_image = "127.0.0.1:5000/cassini-test/missing:1"
+        self.missing_image = "sha256:" + "0" * 64
         self._names = Names(self.installation)
 
     def settings(self, **changes) -> DockerSettings:
@@ -86,7 +86,7 @@ class DockerRig(Rig):
         await asyncio.to_thread(engine().kill, self._names.container(name), "SIGTERM")
 
     async def reboot(self, monkeypatch):
-        """The engine itself is others' too: its pods are killed, and the machine's boot id changes."""
+        """Kill its pods and change the machine's boot id: the engine itself is others' too."""
         for backend in self.backends:
             await backend.close()
         for record in self.ours("containers", all=True):

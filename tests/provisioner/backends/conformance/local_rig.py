@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC222 - tests look at files and processes between, for microseconds
 """Pods as processes of this machine."""
 
 import json

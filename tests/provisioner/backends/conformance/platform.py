@@ -6,7 +6,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from cassini.contracts.resources import ServiceName
-from cassini.contracts.workloads import Identity, WorkloadDeclaredV1, WorkloadObservedV1, WorkloadSpec
+from cassini.contracts.workloads import (
+    Identity,
+    WorkloadDeclaredV1,
+    WorkloadObservedV1,
+    WorkloadSpec,
+)
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.clock import SystemClock
 from cassini.runtime.database import Database

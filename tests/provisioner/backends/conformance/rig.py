@@ -1,7 +1,9 @@
+# ruff: noqa: ASYNC110 - facts of other processes have no events to await
 """A place where pods run, as the tests of every backend need it: what they do to it from outside.
 
-The suite speaks to backends through ``Backend`` alone. What only the place can do (kill what watches
-over a pod, restart the machine, look for a value everywhere) is here, once for each backend.
+The suite speaks to backends through ``Backend`` alone. What only the place
+can do (kill what watches over a pod, restart the machine, look for a value everywhere) is here, once
+for each backend.
 """
 
 import asyncio

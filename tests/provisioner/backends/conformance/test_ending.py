@@ -1,4 +1,4 @@
-"""How pods end: by themselves, asked to, by force, by the loss of their keeper or of the machine."""
+"""How pods end: by themselves, asked to, by force, by loss of their keeper or of the machine."""
 
 from services.provisioner.backends.base import EndReason, PodPhase
 from tests.provisioner.backends.conformance.rig import SERVE, ended, ready, started

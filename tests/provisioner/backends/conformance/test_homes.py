@@ -27,7 +27,9 @@ async def test_a_home_belongs_to_the_pods_user_and_keeps_its_mode(rig):
     backend = await rig.backend()
     first = rig.plan('cd && touch mine && chmod 750 . && stat -c %a "$HOME"')
     await rig.run(backend, first)
-    second = rig.plan('stat -c %a "$HOME"; [ -O "$HOME" ] && [ -O "$HOME/mine" ] && echo own', attempt=2)
+    second = rig.plan(
+        'stat -c %a "$HOME"; [ -O "$HOME" ] && [ -O "$HOME/mine" ] && echo own', attempt=2
+    )
     await rig.run(backend, second)
     assert await rig.log(backend, second.name) == "750\nown\n"
 
@@ -38,7 +40,9 @@ async def test_a_home_is_kept_in_the_trash_for_its_days(rig):
     attempts = iter(range(1, 100))
 
     async def home_after(command: str) -> str:
-        plan = rig.plan(command + '; cat "$HOME/notebook" 2>/dev/null || echo none', attempt=next(attempts))
+        plan = rig.plan(
+            command + '; cat "$HOME/notebook" 2>/dev/null || echo none', attempt=next(attempts)
+        )
         await rig.run(backend, plan)
         said = await rig.log(backend, plan.name)
         await backend.remove(plan.name)

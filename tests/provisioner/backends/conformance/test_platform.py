@@ -79,7 +79,7 @@ async def test_duplicate_late_and_swapped_declarations_are_one_pod(platform):
 
 async def test_a_new_revision_while_the_old_one_starts(platform):
     await platform.declare(platform.wish(1, **SLOW_START))
-    first = await until(platform.names, seconds=30)
+    first = await until(platform.names, seconds=45, every=0.1)
     assert first == ["1-0-1"]
     await platform.declare(platform.wish(2, revision=2))
     await platform.comes_to("running", 2)
@@ -88,7 +88,7 @@ async def test_a_new_revision_while_the_old_one_starts(platform):
 
 async def test_delete_while_starting(platform):
     await platform.declare(platform.wish(1, **SLOW_START))
-    await until(platform.names, seconds=30)
+    await until(platform.names, seconds=45, every=0.1)
     await platform.declare(platform.wish(2, wanted="absent"))
     await platform.comes_to("absent", 2)
     assert await platform.rig.remains() == []
@@ -114,7 +114,7 @@ async def test_scaling_leaves_the_others_alone(platform):
     before = {pod.name: pod.created_at for pod in await platform.backend.list_pods()}
     await platform.declare(platform.wish(2, replicas=3))
     await platform.comes_to("running", 2)
-    await until(lambda: _has(platform, ["1-0-1", "1-1-1", "1-2-1"]), seconds=30)
+    await until(lambda: _has(platform, ["1-0-1", "1-1-1", "1-2-1"]), seconds=45, every=0.1)
     await platform.declare(platform.wish(3, replicas=1))
     await platform.comes_to("running", 3)
     assert await platform.names() == ["1-0-1"]
@@ -164,8 +164,8 @@ async def test_a_pod_killed_from_outside_is_started_again(platform):
     [name] = await platform.names()
     pods = await platform.backend.list_pods()
     await platform.rig.kill_keeper(pods[0].name)
-    await until(lambda: _has(platform, ["1-0-2"]), seconds=30)
-    await until(lambda: _ready(platform), seconds=30)
+    await until(lambda: _has(platform, ["1-0-2"]), seconds=45, every=0.1)
+    await until(lambda: _ready(platform), seconds=45, every=0.1)
     assert (name, fact.pods[0].attempt) == ("1-0-1", 1)
 
 
@@ -188,7 +188,7 @@ async def test_what_runs_is_adopted_by_the_next_provisioner(platform):
 
 async def test_a_start_goes_on_with_the_next_provisioner(platform):
     await platform.declare(platform.wish(1, **SLOW_START))
-    await until(platform.names, seconds=30)
+    await until(platform.names, seconds=45, every=0.1)
     [pod] = await platform.backend.list_pods()
     await platform.rig.pod(platform.backend, pod.name, lambda pod: pod.steps)
     await platform.stop()
@@ -204,7 +204,7 @@ async def test_a_machine_that_was_restarted_gets_its_pods_again(platform, monkey
     await platform.stop()
     await platform.rig.reboot(monkeypatch)
     await platform.start()
-    await until(lambda: _has(platform, ["1-0-2"]), seconds=30)
+    await until(lambda: _has(platform, ["1-0-2"]), seconds=45, every=0.1)
 
 
 async def test_a_pod_without_a_row_is_asked_about_and_a_foreign_one_never_touched(

@@ -17,7 +17,7 @@ async def test_secret_values_reach_the_pod_and_are_found_nowhere_else(rig):
 
 async def test_a_value_arrives_as_it_is(rig):
     backend = await rig.backend()
-    value = "it's $HOME `date` \"quoted\" \\ grün\n\n last line\t"
+    value = 'it\'s $HOME `date` "quoted" \\ grün\n\n last line\t'
     plan = rig.plan("exec python -I -S -c 'import os; print(ascii(os.environ[\"SECRET\"]))'")
     if "OPEN_PYTHON" in plan.environment:
         plan = rig.plan("printf '%s|' \"$SECRET\"; echo")

@@ -12,7 +12,7 @@ FAST_SECONDS, SLOW_SECONDS, FAST_FOR_SECONDS = 0.05, 1.0, 20.0
 SERVER_ERROR = 500
 
 
-def answers(port, path):
+def answers(port: int, path: str) -> bool:
     """Tell whether any status below 500 comes back."""
     import socket  # noqa: PLC0415 - what the first looks do not need is loaded beside the pod's start
 
@@ -26,7 +26,7 @@ def answers(port, path):
     return len(words) > 1 and words[0].startswith(b"HTTP/") and words[1] < b"%d" % SERVER_ERROR
 
 
-def main():
+def main() -> None:
     """Look until it is ready."""
     port, path = sys.argv[1:]
     began, said = time.monotonic(), 0
