@@ -45,7 +45,8 @@ class Command:
     def __init__(self, client: Client, container: str, command: Sequence[str], said: bytes) -> None:
         made = client.exec_create(container, list(command), stdin=True)
         self._wrapped: Any = client.exec_start(made["Id"], socket=True)
-        self._socket: sockets.socket = getattr(self._wrapped, "_sock", self._wrapped)
+        inner: Any = self._wrapped
+        self._socket: sockets.socket = getattr(inner, "_sock", inner)
         self._socket.settimeout(None)
         try:
             self._socket.sendall(said)

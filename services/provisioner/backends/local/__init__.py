@@ -13,7 +13,7 @@ STARTING with a message saying so, and ``create`` with the same plan begins it. 
 lock before it begins, and no attempt is begun twice.
 
 Afterwards ``watch.py`` learns the shim's end from the kernel, and reads the steps that the pod
-reports (``report.py``) and asks its port (``probe.py``; ``listening.py`` tells whether it is the
+reports (``../report.py``) and asks its port (``probe.py``; ``listening.py`` tells whether it is the
 pod that answers) until it is ready. All that only hints: ``list_pods`` reads the folders again.
 ``log_files.py`` reads what the shim keeps of a pod's output.
 

@@ -2,8 +2,8 @@
 """A place where pods run, as the tests of every backend need it: what they do to it from outside.
 
 The suite speaks to backends through ``Backend`` alone. What only the place
-can do (kill what watches over a pod, restart the machine, look for a value everywhere) is here, once
-for each backend.
+can do (kill what watches over a pod, restart the machine, look for a value everywhere) is here,
+once for each backend.
 """
 
 import asyncio
