@@ -8,9 +8,9 @@ installation, and several at once, see and do the same. A container's labels nam
 The way of ``create``: the image is looked up, and pulled beside the step if it is missing
 (``images.py``); home (``homes.py``) and network (``networks.py``) are made; the container is made,
 with its labels: that is the intent. Then our files are put into it, it is started, and its first
-command (``inside/entry``) waits. A second one inside it (``inside/deliver``) brings the secret values
-on its standard input into a directory in memory; the entry reads them into its environment, removes
-them, notes that it has begun, and runs the plan's script. So no value is in the container's
+command (``inside/entry``) waits. A second one inside it (``inside/deliver``) brings the secret
+values on its standard input into a directory in memory; the entry reads them into its environment,
+removes them, notes that it has begun, and runs the plan's script. So no value is in the container's
 configuration, in its layer, or in an argument. A kill at any point leaves a pod that is listed as
 not begun, and ``create`` with the same plan does what is left.
 

@@ -1,21 +1,18 @@
 """The Docker backend: what each call of ``Backend`` does with containers, volumes and networks."""
 
 import asyncio
-import base64
-import json
 import math
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
 
 import structlog
 
 from cassini.runtime.errors import BackendError
 from cassini.runtime.log_source import LogPage
 from services.provisioner.backends.base import BackendDescription, Pod, PodUsage
-from services.provisioner.backends.docker import containers, inside, names
-from services.provisioner.backends.docker.engine import Client, Engine, Refused, url
+from services.provisioner.backends.docker import inside, names
+from services.provisioner.backends.docker.engine import Client, Engine, Refused
 from services.provisioner.backends.docker.facts import Container
 from services.provisioner.backends.docker.homes import Homes
 from services.provisioner.backends.docker.images import Images
@@ -23,8 +20,8 @@ from services.provisioner.backends.docker.log_reader import LogReader
 from services.provisioner.backends.docker.names import Names
 from services.provisioner.backends.docker.networks import Networks
 from services.provisioner.backends.docker.pods import NOT_FOUND, Pods
+from services.provisioner.backends.docker.starting import Starter
 from services.provisioner.backends.docker.usage import usage
-from services.provisioner.backends.docker.values import exports
 from services.provisioner.backends.docker.watch import Watch
 from services.provisioner.plan import PodName, PodPlan
 from services.provisioner.settings import DockerSettings
@@ -58,6 +55,16 @@ class DockerBackend:
         self._images = Images(self._engine, seconds=self._settings.pull_seconds)
         self._logs = LogReader()
         self._watch = Watch(self._engine, self._names, self._pods.changed, self._workloads)
+        self._starter = Starter(
+            self._engine,
+            self._names,
+            self._settings,
+            self._pods,
+            self._homes,
+            self._networks,
+            self._images,
+            self._watch,
+        )
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stops: dict[str, asyncio.Future[None]] = {}
         self._measuring = asyncio.Semaphore(_STATISTICS_AT_ONCE)
@@ -103,94 +110,7 @@ class DockerBackend:
             GiveUp: there is no such image.
         """
         async with self._locks[plan.name.workload_id]:
-            found = await self._find(plan.name)
-            if found is None:
-                found = await self._make(plan)
-            record = await self._start(found, plan)
-            if record is None:
-                return
-            container = record["Id"]
-            await self._watch.deliver(container, record["Config"]["Labels"], exports(secrets))
-            self._pods.changed(container)
-
-    async def _find(self, name: PodName) -> str | None:
-        """Return the id of a pod's container, None if there is none."""
-        called = self._names.container(name)
-        try:
-            record = await self._engine.call(lambda client: client.inspect_container(called))
-        except Refused as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
-        if not self._names.is_ours(record["Config"]["Labels"]):
-            raise BackendError(f"There is a container {called} that is not of this installation.")
-        return str(record["Id"])
-
-    async def _make(self, plan: PodPlan) -> str:
-        """Make the container that is the intent; return its id."""
-        workload_id = plan.name.workload_id
-        user = containers.user_of(await self._images.need(plan.image))
-        home, network, info = await asyncio.gather(
-            self._homes.make(workload_id),
-            self._networks.make(workload_id),
-            self._engine.call(lambda client: client.info()),
-        )
-        around = containers.Surroundings(home, network, user, float(info["NCPU"]))
-
-        def work(client: Client) -> str:
-            made = client.create_container(
-                plan.image,
-                [],
-                name=self._names.container(plan.name),
-                entrypoint=list(inside.ENTRY),
-                user=user,
-                working_dir=inside.HOME,
-                environment=containers.environment(plan),
-                labels=containers.labels(plan, self._names),
-                host_config=client.create_host_config(
-                    **containers.host_config(plan, around, self._settings)
-                ),
-                healthcheck={"Test": ["NONE"]},
-            )
-            return str(made["Id"])
-
-        try:
-            return await self._engine.call(work)
-        except Refused as error:
-            found = await self._find(plan.name) if error.status == _CONFLICT else None
-            if found is None:
-                raise
-            return found
-
-    async def _start(self, container: str, plan: PodPlan) -> Mapping[str, Any] | None:
-        """Start a container that never ran; return its record if it waits for values."""
-        record: Mapping[str, Any] = await self._engine.call(
-            lambda client: client.inspect_container(container)
-        )
-        state = record["State"]["Status"]
-        written = await self._pods.written(container)
-        if written.begun or written.stopped_at is not None:
-            return None
-        if state == "created":
-            await self._engine.call(lambda client: _fill(client, container, plan.script))
-            try:
-                await self._engine.call(lambda client: client.start(container))
-            except Refused as error:
-                await self._not_started(container, error)
-                return None
-        elif state not in {"running", "paused"}:
-            return None
-        return record
-
-    async def _not_started(self, container: str, error: Refused) -> None:
-        """Judge a failed start: one that will fail again is what the pod's record tells."""
-        record = await self._engine.call(lambda client: client.inspect_container(container))
-        if record["State"]["ExitCode"] in {126, 127}:
-            return
-        if "network" in error.message.lower():
-            # Its network was removed with the pod before it: the next try makes both anew.
-            await self._engine.call(lambda client: client.remove_container(container, v=True))
-        raise error
+            await self._starter.create(plan, secrets)
 
     async def list_pods(self, workload_id: str | None = None) -> Sequence[Pod]:
         """Return every pod, following those that start."""
@@ -203,7 +123,7 @@ class DockerBackend:
 
     async def terminate(self, name: PodName) -> None:
         """Note that the pod is to end, then ask it to; the engine sees to grace and force."""
-        container = await self._find(name)
+        container = await self._pods.find(name)
         if container is None or container in self._stops:
             return
         try:
@@ -250,7 +170,7 @@ class DockerBackend:
     async def remove(self, name: PodName) -> None:
         """End a pod that still lives, and remove all of it; with the last one its network."""
         async with self._locks[name.workload_id]:
-            container = await self._find(name)
+            container = await self._pods.find(name)
             if container is not None:
                 await self._remove(name, container)
             if not await self._pods.containers(name.workload_id):
@@ -289,7 +209,7 @@ class DockerBackend:
         ``unended`` changes nothing: the engine tells of no line before its end.
         """
         del unended
-        container = await self._find(name)
+        container = await self._pods.find(name)
         if container is None:
             return None
 
@@ -343,12 +263,3 @@ class DockerBackend:
             except BackendError as error:
                 _log.warning("the Docker engine cannot be cleaned up", reason=error.message)
             await asyncio.sleep(_KEEP_SECONDS)
-
-
-def _fill(client: Client, container: str, script: str) -> None:
-    """Put our files into a container, and give the home to its user, whose mode it keeps."""
-    where = url(client, f"/containers/{container}/archive")
-    answer = client.head(where, params={"path": inside.HOME})
-    status = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
-    content = inside.archive(script, status["mode"] & _PERMISSIONS, time.time())
-    client.put_archive(container, "/", content)

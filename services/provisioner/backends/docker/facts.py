@@ -26,6 +26,7 @@ RUNNING = frozenset({"running", "paused", "restarting"})
 
 PAUSED = "It was paused from outside."
 _RESTARTED = "The machine or its Docker engine was restarted under it."
+_NO_SHELL = "The image cannot be run: it has no /bin/sh that works."
 _ENDED_FROM_OUTSIDE = "Its container was ended from outside."
 
 
@@ -192,6 +193,8 @@ def ended_pod(container: Container, written: Written, outcome: Outcome, boot: st
     began_at, message = main_began_at(written.steps), None
     if written.stopped_at is not None:
         reason = EndReason.STOPPED
+    elif not written.begun and code in _CANNOT_RUN:
+        reason, message = EndReason.START_FAILED, _NO_SHELL
     elif outcome.out_of_memory and code == _KILLED:
         reason = EndReason.OOM_KILLED
     elif written.end is None or written.end[1]:

@@ -3,8 +3,8 @@
 Volumes can be neither renamed nor given other labels, and copying a home takes as long as it is
 large. So a home is in the trash while a second, empty volume says so: its labels tell which home
 and since when. Discarding makes that mark, recovering removes it; both are one call and safe to
-repeat. Homes of a workload are numbered, so that a new one can be made while an old one is in the trash.
-Whoever empties the trash removes the home first and its mark afterwards.
+repeat. Homes of a workload are numbered, so that a new one can be made while an old one is in the
+trash. Whoever empties the trash removes the home first and its mark afterwards.
 """
 
 import time

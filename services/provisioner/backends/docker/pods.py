@@ -25,6 +25,7 @@ from services.provisioner.backends.docker.facts import (
 )
 from services.provisioner.backends.docker.names import Names
 from services.provisioner.backends.docker.watch import Watch
+from services.provisioner.plan import PodName
 
 NOT_FOUND = 404
 _NO_CONTAINER = "no such container"
@@ -60,6 +61,19 @@ class Pods:
             lambda client: client.containers(all=True, filters={"label": selector})
         )
         return [Container.listed(record) for record in records]
+
+    async def find(self, name: PodName) -> str | None:
+        """Return the id of a pod's container, None if there is none."""
+        called = self._names.container(name)
+        try:
+            record = await self._engine.call(lambda client: client.inspect_container(called))
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        if not self._names.is_ours(record["Config"]["Labels"]):
+            raise BackendError(f"There is a container {called} that is not of this installation.")
+        return str(record["Id"])
 
     async def look(self, container: Container, watch: Watch) -> Pod | None:
         """Return a pod; None if it went meanwhile.

@@ -69,7 +69,7 @@ class DockerRig(Rig):
         return DockerBackend(**options)
 
     async def cut_short(self, backend, plan):
-        await backend._make(plan)
+        await backend._starter.make(plan)
 
     async def execute(self, name, *command: str) -> str:
         made = engine().exec_create(self._names.container(name), list(command))
