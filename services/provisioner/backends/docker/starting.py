@@ -11,6 +11,7 @@ from typing import Any
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.docker import containers, inside
 from services.provisioner.backends.docker.engine import Client, Engine, Refused, url
+from services.provisioner.backends.docker.facts import NOTHING
 from services.provisioner.backends.docker.homes import Homes
 from services.provisioner.backends.docker.images import Images
 from services.provisioner.backends.docker.names import Names
@@ -47,9 +48,7 @@ class Starter:
             BackendError: the engine cannot be reached.
         """
         found = await self._pods.find(plan.name)
-        if found is None:
-            found = await self.make(plan)
-        record = await self._start(found, plan)
+        record = await self._start(found or await self.make(plan), plan, fresh=found is None)
         if record is None:
             return
         container = record["Id"]
@@ -96,13 +95,18 @@ class Starter:
                 raise
             return found
 
-    async def _start(self, container: str, plan: PodPlan) -> Mapping[str, Any] | None:
-        """Start a container that never ran; return its record if it waits for values."""
+    async def _start(
+        self, container: str, plan: PodPlan, *, fresh: bool
+    ) -> Mapping[str, Any] | None:
+        """Start a container that never ran; return its record if it waits for values.
+
+        ``fresh``: it has just been made, so nothing is written in it.
+        """
         record: Mapping[str, Any] = await self._engine.call(
             lambda client: client.inspect_container(container)
         )
         state = record["State"]["Status"]
-        written = await self._pods.written(container)
+        written = NOTHING if fresh else await self._pods.written(container)
         if written.begun or written.stopped_at is not None:
             return None
         if state == "created":

@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC222 - tests look at files and processes between, for microseconds
+# ruff: noqa: ASYNC222, ASYNC240 - tests look at files and processes between, for microseconds
 """Pods as processes of this machine."""
 
 import json
@@ -86,7 +86,8 @@ class LocalRig(Rig):
         return len(self._machine.left(name))
 
     async def remains(self):
-        return [str(path) for path in self._machine.places.workloads.iterdir()]
+        memory = Path("/dev/shm").glob(f"cassini-{self.workload}-*")
+        return [str(path) for path in (*self._machine.places.workloads.iterdir(), *memory)]
 
     async def finds(self, planted, name):
         shim = Path(f"/proc/{self._machine.shim(name)}")

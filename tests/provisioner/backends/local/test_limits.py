@@ -7,24 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.provisioner.backends.base import EndReason
 from services.provisioner.backends.local import limits
 from tests.provisioner.backends.local.machine import ended, started
-
-
-async def test_a_pod_that_outgrows_its_memory_is_told_so(machine):
-    backend = await machine.backend(limits="best")
-    if "memory" not in (await backend.describe()).limits:
-        pytest.skip("this machine does not let us limit memory")
-    plan = machine.plan(
-        "exec python -I -S -c 'x = bytearray(200_000_000)'", memory_bytes=64 * 1024 * 1024
-    )
-    await backend.create(plan, {})
-    pod = await machine.pod(backend, plan.name, ended)
-    assert (pod.exit_code, pod.reason) == (137, EndReason.OOM_KILLED)
-    groups = machine.intent(plan.name)["groups"]
-    assert groups
-    assert not any(Path(group).exists() for group in groups)
 
 
 async def test_the_limits_of_a_killed_shim_are_cleaned_up(machine):
