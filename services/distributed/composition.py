@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -23,6 +23,9 @@ from cassini.runtime.service import Ground, Service
 from cassini.runtime.settings import with_password
 from services.distributed.keys import ServiceKeys
 from services.distributed.settings import DistributedSettings
+
+if TYPE_CHECKING:
+    from services.provisioner.backends.base import Backend
 
 
 class Closed(Protocol):
@@ -154,12 +157,21 @@ def _builder(made: Composition) -> Composed:
 
 
 def _provisioner(made: Composition) -> Composed:
-    from services.provisioner.backends.local import LocalBackend  # noqa: PLC0415
     from services.provisioner.service import ProvisionerService  # noqa: PLC0415
 
-    pods = LocalBackend(data=made.settings.home, installation_id=made.keys.installation_id)
-    provisioner = ProvisionerService(made.ground(), pods, log_days=made.settings.log_days)
+    provisioner = ProvisionerService(made.ground(), _pods(made), log_days=made.settings.log_days)
     return Composed(provisioner, internal_routes=made.log_routes(provisioner))
+
+
+def _pods(made: Composition) -> "Backend":
+    installation = made.keys.installation_id
+    if made.settings.pods == "local":
+        from services.provisioner.backends.local import LocalBackend  # noqa: PLC0415
+
+        return LocalBackend(data=made.settings.home, installation_id=installation)
+    from services.provisioner.backends.docker import DockerBackend  # noqa: PLC0415
+
+    return DockerBackend(installation_id=installation)
 
 
 _MAKERS: Mapping[ServiceName, Callable[[Composition], Composed]] = {

@@ -36,6 +36,13 @@ class DockerSettings(BaseSettings):
         le=29,
         description="Prefix length of one workload's network: 28 gives room for 13 pods",
     )
+    gateway: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_.-]*$",
+        max_length=128,
+        description="Containers with the label `cassini.gateway` of this value are joined to every"
+        " workload's network, where pods reach them as `cassini`",
+    )
     log_file_megabytes: int = Field(
         default=8, ge=1, le=1024, description="When a pod's log file is rotated"
     )

@@ -14,6 +14,7 @@ from services.provisioner.backends.base import BackendDescription, Pod, PodUsage
 from services.provisioner.backends.docker import inside, names
 from services.provisioner.backends.docker.engine import Client, Engine, Refused
 from services.provisioner.backends.docker.facts import Container
+from services.provisioner.backends.docker.gateway import Gateway
 from services.provisioner.backends.docker.homes import Homes
 from services.provisioner.backends.docker.images import Images
 from services.provisioner.backends.docker.log_reader import LogReader
@@ -51,7 +52,8 @@ class DockerBackend:
         self._engine = Engine(self._settings.host, seconds=self._settings.call_seconds)
         self._pods = Pods(self._engine, self._names)
         self._homes = Homes(self._engine, self._names, self._settings.trash_days, clock)
-        self._networks = Networks(self._engine, self._names, self._settings)
+        self._gateway = Gateway(self._engine, self._settings.gateway)
+        self._networks = Networks(self._engine, self._names, self._settings, self._gateway)
         self._images = Images(self._engine, seconds=self._settings.pull_seconds)
         self._logs = LogReader()
         self._watch = Watch(self._engine, self._names, self._pods.changed, self._workloads)
@@ -68,18 +70,22 @@ class DockerBackend:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stops: dict[str, asyncio.Future[None]] = {}
         self._measuring = asyncio.Semaphore(_STATISTICS_AT_ONCE)
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Start watching; an engine that is away now may come later."""
         self._watch.open()
-        self._keeping = asyncio.create_task(self._keep_house(), name="docker housekeeping")
+        joined = self._gateway.keep_joined(self._networks.ids)
+        self._keeping = [
+            asyncio.create_task(self._keep_house(), name="docker housekeeping"),
+            asyncio.create_task(joined, name="docker gateway"),
+        ]
 
     async def close(self) -> None:
         """Stop watching; pods go on, and those that were asked to end go on ending."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._watch.close()
         await self._images.close()
         await self._engine.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.docker.engine import Engine, Refused
+from services.provisioner.backends.docker.gateway import Gateway
 from services.provisioner.backends.docker.names import WORKLOAD, Names
 from services.provisioner.settings import DockerSettings
 
@@ -27,8 +28,11 @@ _DRIVER_OPTIONS = {"com.docker.network.bridge.enable_icc": "true"}
 class Networks:
     """The networks of one installation. All calls raise ``BackendError``."""
 
-    def __init__(self, engine: Engine, names: Names, settings: DockerSettings) -> None:
+    def __init__(
+        self, engine: Engine, names: Names, settings: DockerSettings, gateway: Gateway
+    ) -> None:
         self._engine = engine
+        self._gateway = gateway
         self._names = names
         self._pool = settings.network_pool
         self._bits = settings.network_bits
@@ -44,12 +48,17 @@ class Networks:
         keep, *others = found
         for other in others:
             await self._remove(other["Id"])
+        await self._gateway.join([keep["Id"]])
         return str(keep["Id"])
 
     async def remove(self, workload_id: str) -> None:
         """Remove a workload's network; one that is in use stays."""
         for network in await self._of(workload_id):
             await self._remove(network["Id"])
+
+    async def ids(self) -> list[str]:
+        """Return the ids of all networks."""
+        return [network["Id"] for network in await self._of(None)]
 
     async def workloads(self) -> set[str]:
         """Return the workloads that have networks."""
@@ -113,6 +122,7 @@ class Networks:
 
     async def _remove(self, network_id: str) -> None:
         try:
+            await self._gateway.leave(network_id)
             await self._engine.call(lambda client: client.remove_network(network_id))
         except Refused as error:
             if error.status not in {_NOT_FOUND, _FORBIDDEN}:
