@@ -139,8 +139,9 @@ class Platform:
         )
 
 
-async def _ignore(_envelope) -> None:
-    """Take an event and do nothing."""
+async def _ignore(envelopes) -> list[None]:
+    """Take events and do nothing."""
+    return [None] * len(envelopes)
 
 
 def new_directory(base: Path) -> Path:
