@@ -45,11 +45,13 @@ class Stack:
 
     def __init__(self, project: str, *, port: int | None = None) -> None:
         self.project = project
+        self._image = f"{project}:local"
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         socket = Path("/var/run/docker.sock")
         self._environment = {
             "COMPOSE_PROJECT_NAME": project,
+            "CASSINI_IMAGE": self._image,
             "CASSINI_PORT": str(self.port),
             "DOCKER_GID": str(socket.stat().st_gid),
         }
@@ -125,4 +127,4 @@ class Stack:
     def _known_id(self) -> str:
         volume = f"{self.project}_keys-public"
         words = ("--rm", "--volume", f"{volume}:/public:ro", "--entrypoint", "cat")
-        return run("docker", "run", *words, "cassini:local", "/public/installation-id").strip()
+        return run("docker", "run", *words, self._image, "/public/installation-id").strip()
