@@ -26,10 +26,10 @@ bao secrets list -format=json | grep -q '"secret/"' ||
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 bao policy write cassini /setup/cassini-policy.hcl
 bao write auth/approle/role/cassini token_policies=cassini token_ttl=1h token_max_ttl=24h >/dev/null
+bao read -field=role_id auth/approle/role/cassini/role-id >/keys/vault-role-id
 if [ ! -s /keys/vault-secret-id ]; then
-    bao read -field=role_id auth/approle/role/cassini/role-id >/keys/vault-role-id
     bao write -f -field=secret_id auth/approle/role/cassini/secret-id >/keys/vault-secret-id.new
     mv /keys/vault-secret-id.new /keys/vault-secret-id
-    chown 10001:10001 /keys/vault-role-id /keys/vault-secret-id
 fi
+chown 10001:10001 /keys/vault-role-id /keys/vault-secret-id
 echo "OpenBao is unsealed."
