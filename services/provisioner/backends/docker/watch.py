@@ -19,6 +19,7 @@ from services.provisioner.backends.docker import inside
 from services.provisioner.backends.docker.engine import Engine
 from services.provisioner.backends.docker.names import PROBE, WORKLOAD, Names
 from services.provisioner.backends.docker.streams import Command, open_events
+from services.provisioner.backends.hints import Hints
 
 _EVENTS = ["create", "start", "die", "oom", "destroy", "pause", "unpause", "rename"]
 _WINDOW_SECONDS, _PATIENCE_SECONDS = 60, 75
@@ -47,7 +48,7 @@ class Watch:
         self._names = names
         self._changed = changed
         self._workloads = workloads
-        self._readers: set[asyncio.Queue[str | None]] = set()
+        self._hints = Hints()
         self._listening: asyncio.Task[None] | None = None
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._delivering: set[str] = set()
@@ -67,26 +68,15 @@ class Watch:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for reader in tuple(self._readers):
-            reader.put_nowait(None)
+        self._hints.close()
 
     def changes(self) -> AsyncIterator[str]:
         """Return the hints from now on; they end with ``close``."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._readers.add(queue)
-        return self._read(queue)
-
-    async def _read(self, queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
-        try:
-            while (workload_id := await queue.get()) is not None:
-                yield workload_id
-        finally:
-            self._readers.discard(queue)
+        return self._hints.read()
 
     def hint(self, workload_id: str) -> None:
         """Tell all readers that a workload may have changed."""
-        for reader in self._readers:
-            reader.put_nowait(workload_id)
+        self._hints.give(workload_id)
 
     def is_delivering(self, container: str) -> bool:
         """Tell whether values are on their way to a container."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from cassini.runtime.errors import BackendError
+from services.provisioner.backends.hints import Hints
 from services.provisioner.backends.local.attempt import Attempt
 from services.provisioner.backends.local.probe import Answer, ask
 from services.provisioner.backends.report import main_began_at
@@ -35,25 +36,15 @@ class Watch:
         self._keepers: dict[PodName, int] = {}
         self._probes: dict[PodName, asyncio.Task[None]] = {}
         self._ready: set[PodName] = set()
-        self._readers: set[asyncio.Queue[str | None]] = set()
+        self._hints = Hints()
 
     def hint(self, name: PodName) -> None:
         """Tell all readers that a workload may have changed."""
-        for reader in self._readers:
-            reader.put_nowait(name.workload_id)
+        self._hints.give(name.workload_id)
 
     def changes(self) -> AsyncIterator[str]:
         """Return the hints from now on; they end with ``close``."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._readers.add(queue)
-        return self._read(queue)
-
-    async def _read(self, queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
-        try:
-            while (workload_id := await queue.get()) is not None:
-                yield workload_id
-        finally:
-            self._readers.discard(queue)
+        return self._hints.read()
 
     def is_ready(self, name: PodName) -> bool:
         """Tell whether a pod has answered since this backend follows it."""
@@ -137,5 +128,4 @@ class Watch:
             loop.remove_reader(held)
             os.close(held)
         self._keepers.clear()
-        for reader in list(self._readers):
-            reader.put_nowait(None)
+        self._hints.close()
