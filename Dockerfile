@@ -27,7 +27,7 @@ ENV PATH=/opt/cassini/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 \
 USER 10001
 WORKDIR /var/lib/cassini
 EXPOSE 8765 8766
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8766/health/ready', timeout=4)"]
 ENTRYPOINT ["cassini"]
 CMD ["--help"]
