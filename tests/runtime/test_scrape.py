@@ -8,55 +8,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
 from cassini.contracts.envelope import envelop
-from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.errors import BackendError, GiveUp
 from cassini.runtime.metrics import METRICS, ServiceMetrics
 from cassini.runtime.outbox import DEAD
-from cassini.runtime.ownership import Ownership
-from cassini.runtime.reconcile import ClaimLost, Settled
+from cassini.runtime.reconcile import ClaimLost
 from cassini.runtime.scrape import Measured, Value, scrape
-from cassini.runtime.service import Ground, Service, ServiceTables, stop_all
-from cassini.runtime.workqueue import WorkQueue
+from cassini.runtime.service import Ground, stop_all
 from cassini.testing.waiting import until
-from tests.runtime.things import DECLARATION, OTHER_ID, OUTBOX, Thing, ThingTable, wish
-
-
-class Tables(ServiceTables):
-    def __init__(self):
-        self.metadata, self.versions = ThingTable.metadata, None
-        self.outbox, self.declaration = OUTBOX, DECLARATION
-
-
-class Builder(Service):
-    """Owns images; its steps end as a test says."""
-
-    def __init__(self, ground):
-        super().__init__(ServiceName.BUILDER, Tables(), ground)
-        self.images = Ownership(
-            Thing, "image", outbox=self.outbox, clock=self.clock, queue=WorkQueue()
-        )
-        self.error = None
-        self.handlers = {"image.declared.v1": self.declared}
-        self.owned = [self.own(self.images, self.step, self.failed)]
-
-    async def declared(self, session, message):
-        if message.spec.builtin == "refused":
-            raise ValueError(message.spec.builtin)
-        await self.images.accept(session, message)
-
-    async def step(self, claim):
-        if self.error is not None:
-            raise self.error
-
-        async def write(session, row):
-            await self.images.observe(session, row, status=ImageStatus.BUILT)
-
-        return Settled(write=write)
-
-    async def failed(self, session, row, error, final):
-        pass
+from tests.runtime.owner import Builder
+from tests.runtime.things import OTHER_ID, OUTBOX, wish
 
 
 @pytest.fixture

@@ -9,49 +9,10 @@ from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.errors import BackendError
-from cassini.runtime.ownership import Ownership
-from cassini.runtime.reconcile import Settled
-from cassini.runtime.service import Ground, Service, ServiceTables, stop_all
-from cassini.runtime.workqueue import WorkQueue
+from cassini.runtime.service import Ground, stop_all
 from cassini.testing.waiting import until
-from tests.runtime.things import DECLARATION, ID, OUTBOX, Thing, ThingTable, wish
-
-
-class Tables(ServiceTables):
-    def __init__(self):
-        self.metadata, self.versions = ThingTable.metadata, None
-        self.outbox, self.declaration = OUTBOX, DECLARATION
-
-
-class Builder(Service):
-    """Owns images, and builds them at once."""
-
-    def __init__(self, ground):
-        super().__init__(ServiceName.BUILDER, Tables(), ground)
-        self.images = Ownership(
-            Thing, "image", outbox=self.outbox, clock=self.clock, queue=WorkQueue()
-        )
-        self.steps = []
-        self.events = []
-        self.handlers = {"image.declared.v1": self.declared}
-        self.owned = [self.own(self.images, self.step, self.failed)]
-
-    async def declared(self, session, message):
-        await self.images.accept(session, message)
-
-    async def step(self, claim):
-        self.steps.append(claim)
-
-        async def write(session, row):
-            await self.images.observe(session, row, status=ImageStatus.BUILT)
-
-        return Settled(write=write)
-
-    async def failed(self, session, row, error, final):
-        pass
-
-    async def open(self):
-        self.events.append("opened")
+from tests.runtime.owner import Builder
+from tests.runtime.things import ID, wish
 
 
 @pytest.fixture
