@@ -13,7 +13,7 @@ Beside that stand hints: told to every replica of every listener, kept nowhere, 
 nobody. What they hint at is in a database, so one that is lost costs only time.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -63,6 +63,13 @@ class Bus(Protocol):
 
     async def depths(self) -> Mapping[str, int]:
         """Return how many messages wait in each queue of a broker that is this service's.
+
+        Raises:
+            BackendError: the broker does not answer.
+        """
+
+    async def absent_readers(self, event_types: Collection[str]) -> Collection[ServiceName]:
+        """Return the services that should read these types and do not now, whatever the reason.
 
         Raises:
             BackendError: the broker does not answer.

@@ -6,7 +6,7 @@ reader at once, for the reader to commit together.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
@@ -104,6 +104,11 @@ class MemoryBus:
     async def depths(self) -> Mapping[str, int]:
         """Return nothing: nothing waits here."""
         return {}
+
+    async def absent_readers(self, event_types: Collection[str]) -> Collection[ServiceName]:
+        """Return the readers that have not subscribed."""
+        wanted = {(reader, name) for name in event_types for reader in CATALOG[name].readers}
+        return {ServiceName(reader) for reader, name in wanted - self._receivers.keys()}
 
     def health(self) -> str | None:
         """Return None: it cannot be away."""

@@ -10,7 +10,7 @@ Hints come by a queue that is this replica's own and goes with its connection.
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -124,6 +124,20 @@ class RabbitBus:
             BackendError: it is not connected.
         """
         return await self._taker.depths() if self._taker.is_wanted else {}
+
+    async def absent_readers(self, event_types: Collection[str]) -> Collection[ServiceName]:
+        """Ask the broker whose queues of these types nobody consumes.
+
+        Raises:
+            BackendError: it is not connected.
+        """
+        wanted = {
+            reader_queue(reader, name): reader
+            for name in event_types
+            for reader in CATALOG[name].readers
+        }
+        consumers = await self._publisher.count_consumers(wanted)
+        return {wanted[queue] for queue, count in consumers.items() if not count}
 
     def health(self) -> str | None:
         """Say why it does not publish or consume now."""

@@ -8,6 +8,7 @@ is short of memory or disk, and acknowledgements must get through meanwhile.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -106,6 +107,24 @@ class Publisher:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise BackendError("the connection to the broker was closed") from None
+
+    async def count_consumers(self, queues: Iterable[str]) -> dict[str, int]:
+        """Return how many consumers each queue has now.
+
+        Raises:
+            BackendError: the broker does not answer.
+        """
+        if self._connection is None or self.problem:
+            raise BackendError(self.problem or "the broker is not connected")
+        try:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._connection.channel() as channel,
+            ):
+                found = {name: await channel.get_queue(name) for name in queues}
+        except (TimeoutError, *CONNECTION_EXCEPTIONS) as error:
+            raise BackendError(f"the broker does not answer: {error!r}") from None
+        return {name: queue.declaration_result.consumer_count or 0 for name, queue in found.items()}
 
     def hint(self, envelope: Envelope) -> None:
         """Send a hint when there is time, or never."""

@@ -1,6 +1,6 @@
 """A bus that remembers what was sent over it, and fails when a test says so."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar, cast
 
 from cassini.contracts.catalog import CATALOG
@@ -93,6 +93,10 @@ class ProbeBus:
     async def depths(self) -> Mapping[str, int]:
         """Return the other bus's."""
         return {} if self._inner is None else await self._inner.depths()
+
+    async def absent_readers(self, event_types: Collection[str]) -> Collection[ServiceName]:
+        """Return the other bus's."""
+        return () if self._inner is None else await self._inner.absent_readers(event_types)
 
     def health(self) -> str | None:
         """Say what ``problem`` says, else what the other bus says."""

@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.orm.session import Session
 
+from cassini.contracts.catalog import CATALOG
 from cassini.contracts.changes import ResourceChangedV1
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.database import after_commit, one_at_a_time
-from cassini.runtime.errors import CallerError
+from cassini.runtime.errors import BackendError, CallerError
 from cassini.runtime.log_source import LogSource
 from cassini.runtime.scrape import scrape
 from cassini.runtime.service import Ground, Health, Service
@@ -121,7 +122,17 @@ class ApiService(Service):
             return health
         async with self.database.read() as session:
             why = await _why_no_image(session) or await why_nothing_can_start(session)
+        why = why or await self._why_nobody_takes()
         return Health(ready=why is None, reason=why)
+
+    async def _why_nobody_takes(self) -> str | None:
+        wishes = [name for name, event in CATALOG.items() if ServiceName.API in event.writers]
+        try:
+            absent = await self.ground.bus.absent_readers(wishes)
+        except BackendError as error:
+            return error.message
+        names = ", ".join(sorted(absent))
+        return f"nobody takes what is wished of: {names}; do they run?" if names else None
 
     async def sign_in_link(self) -> str:
         """Return the address of a new sign-in link for the first admin."""

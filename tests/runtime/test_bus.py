@@ -305,6 +305,18 @@ def test_every_event_with_a_reader_has_a_destination(buses):
         assert bool(buses.of(API).destinations(name)) == bool(event.readers)
 
 
+async def test_a_reader_that_does_not_read_is_known_as_absent(api, builder, buses):
+    writer = buses.of(API, "two")
+    await buses.open(writer)
+    assert {BUILDER} == set(await writer.absent_readers([WISH]))
+
+    async def note(_reader, _session, _message):
+        pass
+
+    await builder(note)
+    assert not await writer.absent_readers([WISH])
+
+
 async def test_an_event_reaches_its_readers_and_nobody_else(api, builder, buses, stage):
     wishes, facts = [], []
 
