@@ -55,6 +55,9 @@ class Bus(Protocol):
     async def open(self) -> None:
         """Begin to carry and to take; returns at once, ``health`` tells when it does."""
 
+    async def until_open(self) -> None:
+        """Return when events can be sent, as far as is known: at once, or when it is connected."""
+
     async def stop_taking(self) -> None:
         """Take no event any more; returns when those under way are handled and confirmed."""
 

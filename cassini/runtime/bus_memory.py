@@ -95,6 +95,9 @@ class MemoryBus:
     async def open(self) -> None:
         """Do nothing: what carries the events is the relay itself."""
 
+    async def until_open(self) -> None:
+        """Return at once: nothing is between sender and reader."""
+
     async def stop_taking(self) -> None:
         """Do nothing: a relay that has stopped has waited for what it was sending."""
 

@@ -107,6 +107,10 @@ class RabbitBus:
         if self._taker.is_wanted:
             self._taking.open()
 
+    async def until_open(self) -> None:
+        """Return when the connection that sends is up."""
+        await self._publisher.link.until_up()
+
     async def stop_taking(self) -> None:
         """Take no more; what is in hand is handled and confirmed first."""
         await self._taker.drain()

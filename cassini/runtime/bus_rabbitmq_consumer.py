@@ -26,7 +26,7 @@ from cassini.contracts.resources import ServiceName
 from cassini.runtime.broker_topology import DEAD
 from cassini.runtime.bus import Receiver
 from cassini.runtime.bus_rabbitmq_link import ANSWER_SECONDS
-from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, told
+from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, outage_backoff, told
 from cassini.runtime.errors import BackendError
 
 _TOGETHER = 32
@@ -220,7 +220,7 @@ class QueueConsumer:
             self.problem = f"{self._queue} is not taken now: {told(outcome)}"
             _log.warning("a queue is not taken now", queue=self._queue, error=told(outcome))
             await self._pause()
-            await self._sleep(backoff(tries))
+            await self._sleep(outage_backoff(tries))
             if self._ending:
                 await delivery.message.nack(requeue=True)
                 return

@@ -56,11 +56,16 @@ class Link:
         self._check_seconds = check_seconds
         self._ending: asyncio.Future[str] | None = None
         self._closing = False
+        self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Begin to connect."""
         self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def until_up(self) -> None:
+        """Wait until the connection is there and its user has begun."""
+        await self._up.wait()
 
     def doubt(self, reason: str) -> None:
         """End this session and begin another one."""
@@ -108,9 +113,11 @@ class Link:
             async with asyncio.timeout(ANSWER_SECONDS * 2):
                 await self._user.begin(connection)
             self.problem = None
+            self._up.set()
             _log.info("connected to the broker", link=self._name)
             await self._watch()
         finally:
+            self._up.clear()
             await self._user.end()
             # By itself aio-pika would wait for a peer that may be gone.
             with suppress(TimeoutError, *CONNECTION_EXCEPTIONS):

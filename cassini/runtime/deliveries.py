@@ -10,11 +10,20 @@ from cassini.runtime.errors import BackendError, Retry
 
 MOST_TRIES = 8
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 60.0
+_LONGEST_OUTAGE_DELAY = 5.0
 
 
 def backoff(tries: int) -> float:
     """Return the seconds to wait after so many failures."""
     return float(min(_FIRST_DELAY * 2 ** min(tries, 16), _LONGEST_DELAY))
+
+
+def outage_backoff(tries: int) -> float:
+    """Return the seconds until the next look after something outside that is away.
+
+    However long it was away, work goes on soon after it is back.
+    """
+    return min(backoff(tries), _LONGEST_OUTAGE_DELAY)
 
 
 def is_outside(error: Exception) -> bool:

@@ -119,6 +119,14 @@ class Ownership(Generic[R]):
         key = row.id
         after_commit(session, lambda: self.queue.add(key, after=after))
 
+    async def retry_failed(self, database: Database) -> None:
+        """Have all rows whose last step failed looked at now: what they need is there again."""
+        table = self.model
+        waiting = select(table.id).where(col(table.due_at).is_not(None), col(table.tries) > 0)
+        async with database.read() as session:
+            for key in (await session.exec(waiting)).all():
+                self.queue.add(key)
+
     async def observe(self, session: AsyncSession, row: R, **seen: Any) -> bool:
         """Say what is seen of a row's resource; returns whether it was news.
 

@@ -33,7 +33,9 @@ from cassini.runtime.ownership import OwnedRow, Ownership, observe_under
 
 R = TypeVar("R", bound=OwnedRow)
 
-_CLAIM_SECONDS = 30.0
+_CLAIM_SECONDS = 12.0
+"""How long the rows of a replica that died stay taken. Not less: what it asked of the outside just
+before may still come to pass, and a replica that is only slow must get its renewals through."""
 _LOOK_AGAIN_SECONDS = 5.0
 _MOST_TRIES = 8
 _BATCH = 200

@@ -4,7 +4,8 @@ Each round takes up to 64 deliveries that are due, oldest first and at most one 
 destination and subject, so that one reader sees one resource's events in order where nothing
 fails. No session is open while it waits for the bus. What was taken is deleted, what was not is
 due again later: without limit when the other side could not be reached, eight times when the
-reader failed by itself; then the row stays as a dead letter for a person to look at.
+reader failed by itself; then the row stays as a dead letter for a person to look at. While the bus
+is not connected nothing is tried, so that no row is in back-off when it comes back.
 
 A kill between sending and deleting sends again: readers compare numbers, so it changes nothing.
 """
@@ -20,7 +21,7 @@ from cassini.contracts.envelope import Envelope
 from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
-from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, told
+from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, outage_backoff, told
 from cassini.runtime.instruments import sending
 from cassini.runtime.outbox import DEAD, PENDING, Outbox
 
@@ -66,6 +67,7 @@ class Relay:
     async def run(self) -> None:
         """Send what is due, for ever; ends when cancelled, between two rounds."""
         while True:
+            await self._bus.until_open()
             try:
                 await asyncio.shield(asyncio.ensure_future(self.send_due()))
             except Exception as error:
@@ -135,7 +137,8 @@ class Relay:
             await session.execute(delete(table).where(table.c.position.in_(taken)))
         for failure in failures:
             each = failure.delivery
-            retry_at = self._clock.now() + backoff(each.tries)
+            wait = outage_backoff if is_outside(failure.error) else backoff
+            retry_at = self._clock.now() + wait(each.tries)
             self._retry_at = min(self._retry_at, retry_at)
             values = {
                 "tries": each.tries + 1,

@@ -23,7 +23,7 @@ from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
 from cassini.runtime.declarations import Declarations, declaration_table
-from cassini.runtime.deliveries import backoff
+from cassini.runtime.deliveries import backoff, is_outside, outage_backoff
 from cassini.runtime.inbox import Handler, Inbox, Listen
 from cassini.runtime.instruments import Instruments
 from cassini.runtime.migrations import require_current, upgrade
@@ -247,15 +247,16 @@ class Service:
     async def _run_again_and_again(self, name: str, loop: Loop) -> None:
         tries = 0
         while True:
-            began = self.clock.now()
+            began, wait = self.clock.now(), backoff
             try:
                 await loop()
             except Exception as error:  # noqa: BLE001 - a loop never ends of itself
+                wait = outage_backoff if is_outside(error) else backoff
                 self._failing[name] = str(error)
                 self.instruments.metrics.count("cassini_loop_restarts_total", name)
                 self._log.exception("a loop failed and is started again", loop=name)
             tries = 1 if self.clock.now() - began > _STEADY_SECONDS else tries + 1
-            await self.clock.sleep(backoff(tries))
+            await self.clock.sleep(wait(tries))
             self._failing.pop(name, None)
 
     async def _cancel(self, *names: str) -> None:

@@ -1,5 +1,6 @@
 """A bus that remembers what was sent over it, and fails when a test says so."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar, cast
 
@@ -26,6 +27,10 @@ class ProbeBus:
         self.before: Before | None = None
         """Called before each delivery with destination and event: may wait, look, or raise."""
         self.problem: str | None = None
+        self.connected = asyncio.Event()
+        """While a test has it cleared nothing can be sent; ``awaited`` counts who has asked."""
+        self.connected.set()
+        self.awaited = 0
         self._inner = inner
         self._failures: list[Exception] = []
 
@@ -79,6 +84,13 @@ class ProbeBus:
         """Open the other bus."""
         if self._inner is not None:
             await self._inner.open()
+
+    async def until_open(self) -> None:
+        """Wait until it is connected, and the other bus."""
+        self.awaited += 1
+        await self.connected.wait()
+        if self._inner is not None:
+            await self._inner.until_open()
 
     async def stop_taking(self) -> None:
         """Let the other bus take no more."""

@@ -1,4 +1,8 @@
-"""The backend fact: what this installation can run now, said at start, on change and again."""
+"""The backend fact: what this installation can run now, said at start, on change and again.
+
+A backend that is away is looked after every two seconds; when it is back, the workloads whose steps
+failed meanwhile are worked on at once, whatever their back-off has grown to.
+"""
 
 from typing import Any
 
@@ -12,9 +16,9 @@ from cassini.runtime.errors import BackendError
 from cassini.runtime.ownership import Ownership
 from services.provisioner.backends.base import Backend
 from services.provisioner.calls import in_time
-from services.provisioner.models import BackendRow
+from services.provisioner.models import BackendRow, Workload
 
-_LOOK_SECONDS = 15.0
+_LOOK_SECONDS, _AWAY_SECONDS = 15.0, 2.0
 _SAY_AGAIN_SECONDS = 300.0
 _NOTHING = {"kind": "unknown", "cores": 0.0, "memory_bytes": 0, "isolation": "unknown"}
 
@@ -23,9 +27,15 @@ class Capabilities:
     """Watches what the backend can do and says so."""
 
     def __init__(
-        self, database: Database, backends: Ownership[BackendRow], backend: Backend, clock: Clock
+        self,
+        database: Database,
+        backends: Ownership[BackendRow],
+        workloads: Ownership[Workload],
+        backend: Backend,
+        clock: Clock,
     ) -> None:
         self._database = database
+        self._workloads = workloads
         self._backends = backends
         self._backend = backend
         self._clock = clock
@@ -41,10 +51,11 @@ class Capabilities:
             elif said_at is None or self._clock.now() - said_at >= _SAY_AGAIN_SECONDS:
                 await self._backends.observe_again(self._database, renumber=said_at is None)
                 said_at = self._clock.now()
-            await self._clock.sleep(_LOOK_SECONDS)
+            await self._clock.sleep(_LOOK_SECONDS if self.problem is None else _AWAY_SECONDS)
 
     async def look(self) -> bool:
         """Ask the backend once, and say what is news; returns whether there was any."""
+        was_away = self.problem is not None
         try:
             found = vars(await in_time(self._backend.describe()))
             self.problem = None
@@ -54,6 +65,8 @@ class Capabilities:
             row = await self._row(session)
             news = await self._backends.observe(session, row, **self._seen(row, found))
             session.add(row)
+        if was_away and self.problem is None:
+            await self._workloads.retry_failed(self._database)
         return news
 
     def _seen(self, row: BackendRow, found: dict[str, Any]) -> dict[str, Any]:

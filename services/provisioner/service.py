@@ -52,7 +52,7 @@ class ProvisionerService(Service):
             "lease.observed.v1": handlers.lease_observed,
         }
         self.owned = (self.own(self._workloads, steps.step, steps.failed),)
-        self._capabilities = Capabilities(database, backends, backend, clock)
+        self._capabilities = Capabilities(database, backends, self._workloads, backend, clock)
         self._orphans = Orphans(database, self._workloads, backend, clock)
         self._logs = PodLogs(backend, archive)
         self._metrics = Metrics(database, backend, clock)

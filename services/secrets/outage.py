@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlmodel import col, select
 
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database
@@ -59,7 +58,8 @@ class Outage:
             at_once = not was_away and self._clock.now() - ended < _STEADY_SECONDS
             relapses = relapses + 1 if at_once else 0
             ended = self._clock.now()
-            await self._wake_waiting()
+            for owned in self._owned:
+                await owned.retry_failed(self._database)
 
     async def _until_back(self) -> bool:
         """Look until the store answers; returns whether it was away at the first look."""
@@ -76,12 +76,3 @@ class Outage:
                 return tries > 0
             tries += 1
             await self._clock.sleep(min(backoff(tries), _LONGEST_WAIT))
-
-    async def _wake_waiting(self) -> None:
-        """Have all rows that wait for another try looked at now."""
-        for owned in self._owned:
-            table = owned.model
-            waiting = select(table.id).where(col(table.due_at).is_not(None), col(table.tries) > 0)
-            async with self._database.read() as session:
-                for key in (await session.exec(waiting)).all():
-                    owned.queue.add(key)

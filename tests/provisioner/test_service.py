@@ -5,6 +5,7 @@ import pytest
 from cassini.contracts.credentials import LeaseDeclaredV1
 from cassini.contracts.resources import ServiceName
 from cassini.contracts.workloads import BackendObservedV1, WorkloadObservedV1, WorkloadStatus
+from cassini.runtime import reconcile
 from cassini.runtime.bus_memory import MemoryBus
 from cassini.runtime.database import Database
 from cassini.runtime.errors import BackendError
@@ -149,6 +150,23 @@ async def test_a_backend_that_cannot_be_reached_is_told_and_makes_the_service_no
     assert not health.ready
     embedded.backend.fault = lambda _point: None
     await pass_time(embedded, lambda: embedded.backends()[-1].reachable)
+
+
+async def test_workloads_go_on_as_soon_as_the_backend_is_back(embedded, monkeypatch):
+    monkeypatch.setattr(reconcile, "backoff", lambda _tries: 1e6)
+
+    def refuse(_point):
+        raise BackendError("The place of pods does not answer.")
+
+    await pass_time(embedded, lambda: embedded.backends() and embedded.backends()[-1].reachable)
+    embedded.backend.fault = refuse
+    await embedded.declare(plain_wish())
+    await until(lambda: embedded.workload() and embedded.workload().reason == "BackendUnreachable")
+    await pass_time(embedded, lambda: not embedded.backends()[-1].reachable)
+
+    embedded.backend.fault = lambda _point: None
+
+    await pass_time(embedded, lambda: embedded.has(WorkloadStatus.RUNNING))
 
 
 async def test_it_is_ready_when_the_backend_answered(embedded):

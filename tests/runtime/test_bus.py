@@ -188,7 +188,7 @@ async def test_a_second_delivery_changes_nothing(api, builder):
 
 
 async def test_an_outage_is_waited_for_without_limit(api, builder, monkeypatch):
-    monkeypatch.setattr("cassini.runtime.bus_rabbitmq_consumer.backoff", lambda _tries: 0.01)
+    monkeypatch.setattr("cassini.runtime.bus_rabbitmq_consumer.outage_backoff", lambda _: 0.01)
     tries = []
 
     async def database_away(reader, session, message):

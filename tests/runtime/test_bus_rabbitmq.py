@@ -232,7 +232,7 @@ async def test_a_confirm_that_does_not_come_is_an_error_and_the_event_may_come_t
 async def test_while_the_database_is_away_the_queue_is_not_consumed_and_nothing_dies(
     rabbitmq_url, monkeypatch
 ):
-    monkeypatch.setattr("cassini.runtime.bus_rabbitmq_consumer.backoff", lambda _tries: 0.02)
+    monkeypatch.setattr("cassini.runtime.bus_rabbitmq_consumer.outage_backoff", lambda _tries: 0.02)
     async with Two(rabbitmq_url) as two:
         two.reader.error = ConnectionRefusedError("the database is away")
         subjects = [await two.send() for _ in range(20)]

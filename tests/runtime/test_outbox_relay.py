@@ -140,6 +140,31 @@ async def test_an_outage_is_repeated_without_limit(stage, error):
     assert await stage.send_all() == [wish(1)]
 
 
+async def test_after_an_outage_of_any_length_it_is_sent_within_seconds(stage):
+    await stage.emit(wish(1))
+    stage.bus.fail(BackendError("away"), times=30)
+    for _ in range(30):
+        assert await stage.relay.send_due() == 1
+        stage.clock.advance(5)
+
+    assert await stage.send_all() == [wish(1)]
+
+
+async def test_while_the_bus_is_not_connected_nothing_is_tried(stage):
+    stage.bus.connected.clear()
+    await stage.emit(wish(1))
+    task = asyncio.create_task(stage.relay.run())
+    await until(lambda: stage.bus.awaited, seconds=3)
+    assert stage.bus.tries == 0
+
+    stage.bus.connected.set()
+
+    await until(lambda: stage.bus.sent, seconds=3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await stage.relay.finish()
+
+
 async def test_a_dead_letter_does_not_hold_up_the_next_event(stage):
     await stage.emit(wish(1))
     stage.bus.fail(ValueError(), times=8)

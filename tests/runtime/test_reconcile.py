@@ -243,6 +243,16 @@ async def test_the_loop_finds_what_it_was_not_told_of(stage, replica):
         await until(lambda: row_is_done(stage))
 
 
+async def test_the_row_of_a_replica_that_died_is_worked_on_within_twenty_seconds(stage, replica):
+    await stage.accept(wish(1))
+    assert await replica.reconciler(Steps())._claim(ID) is not None
+    async with running(stage.reconciler(Steps(Settled(write=write_note)))):
+        for _ in range(20):
+            await until(lambda: stage.clock.sleepers)
+            stage.clock.advance(1)
+        await until(lambda: row_is_done(stage))
+
+
 async def row_is_done(stage, resource_id=ID):
     return (await stage.row(resource_id)).note == "done"
 

@@ -132,6 +132,22 @@ async def test_a_loop_that_ran_well_for_long_is_started_again_soon(builder, cloc
             await until(lambda: not builder._failing)
 
 
+async def test_a_loop_that_an_outage_ended_goes_on_within_seconds_of_its_end(builder, clock):
+    tries = []
+
+    async def broken():
+        tries.append(clock.now())
+        raise ConnectionRefusedError("the database is away")
+
+    builder.loops = {"look": broken}
+    with structlog.testing.capture_logs():
+        await builder.start()
+        for number in range(1, 12):
+            await until(lambda number=number: len(tries) >= number)
+            await until(lambda: clock.sleepers)
+            clock.advance(5)
+
+
 async def test_after_the_relay_has_stopped_events_stay_rows(builder, stage):
     await builder.start()
     await builder.stop_relay()

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.stack.drill import drill
+from tests.stack.drill import drill, table
 from tests.stack.faults import faults
 from tests.stack.stack import Stack
 
@@ -22,7 +22,7 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = {
         name: fault
-        for name, fault in faults(short=asked.short).items()
+        for name, fault in faults(short=asked.short, replicas=asked.replicas).items()
         if not asked.only or asked.only in name
     }
     stack = Stack(asked.project)
@@ -34,6 +34,7 @@ def main() -> int:
     finally:
         if not asked.keep:
             stack.remove()
+    print(table(outcomes))
     for line in wrong:
         print(f"wrong at the end: {line}")
     return int(bool(wrong) or any(outcome.wrong for outcome in outcomes))

@@ -7,12 +7,14 @@ process: then the engine restarts it as it would in life.
 import json
 import os
 import random
+import secrets
 import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from tests.stack.checks import until
 from tests.stack.stack import SERVICES, Stack, run
@@ -24,9 +26,9 @@ _ENGINE_COMMAND = "CASSINI_DRILL_RESTART_DOCKER"
 _UP_SECONDS = 120.0
 
 
-def kill(service: str, stack: Stack) -> None:
-    """Kill -9 every replica of a service at the same moment."""
-    for container in stack.containers(service):
+def kill(service: str, stack: Stack, *, count: int | None = None) -> None:
+    """Kill -9 every replica of a service at the same moment, or some of them."""
+    for container in stack.containers(service)[:count]:
         state = json.loads(run("docker", "inspect", "--format", "{{json .State}}", container))
         with suppress(ProcessLookupError):
             os.kill(state["Pid"], signal.SIGKILL)
@@ -66,7 +68,9 @@ def pause_pods(seconds: float, stack: Stack) -> None:
 
 def delete_pods(stack: Stack) -> None:
     """Remove some workloads' containers behind everybody's back."""
-    for pod in _some_pods(stack):
+    some = _some_pods(stack)
+    stack.ended_by_us.update(some)
+    for pod in some:
         with suppress(AssertionError):
             run("docker", "rm", "--force", pod)
 
@@ -76,8 +80,30 @@ def delete_queue(name: str, stack: Stack) -> None:
     stack.rabbitmqctl("delete_queue", "-p", "cassini", name)
 
 
+def repeat_events(seconds: float, stack: Stack) -> None:
+    """Have all events of a while come again, twice, and in another order."""
+    user, password = "cassini-drill", secrets.token_hex(16)
+    stack.rabbitmqctl("add_user", user, password)
+    try:
+        stack.rabbitmqctl("set_user_tags", user, "impersonator")
+        stack.rabbitmqctl("set_permissions", "-p", "cassini", user, ".*", ".*", ".*")
+        url = f"amqp://{user}:{password}@rabbitmq/cassini"
+        script = (Path(__file__).parent / "duplicates.py").read_text()
+        count = stack.python(script, url, str(seconds), str(random.randrange(10**6)))
+        assert int(count) > 0, "there were no events to repeat"
+    finally:
+        stack.rabbitmqctl("delete_user", user)
+
+
+def nothing(seconds: float, stack: Stack) -> None:
+    """Break nothing, to see what the machine needs by itself."""
+    del stack
+    time.sleep(seconds)
+
+
 def restart_engine(stack: Stack) -> None:
     """Restart the Docker daemon, and with it every container; then unseal OpenBao by hand."""
+    stack.ended_by_us.update(pod.container for pod in stack.pods())
     run("sh", "-c", os.environ[_ENGINE_COMMAND])
     for service in (*SERVICES, "postgres", "rabbitmq", "openbao"):
         until(partial(_runs, stack, service), f"{service} is up again", seconds=_UP_SECONDS)
@@ -85,10 +111,13 @@ def restart_engine(stack: Stack) -> None:
     stack.unseal()
 
 
-def faults(*, short: bool) -> Mapping[str, Fault]:
+def faults(*, short: bool, replicas: int = 1) -> Mapping[str, Fault]:
     """Return the faults by name, in the order in which they are made."""
     seconds, outage = (3.0, 10.0) if short else (10.0, 90.0)
-    every: dict[str, Fault] = {f"kill -9 {name}": partial(kill, name) for name in SERVICES}
+    every: dict[str, Fault] = {"no fault": partial(nothing, seconds)}
+    every |= {f"kill -9 {name}": partial(kill, name) for name in SERVICES}
+    if replicas > 1:
+        every |= {f"kill -9 one {name}": partial(kill, name, count=1) for name in SERVICES}
     every |= {
         "restart RabbitMQ": partial(restart, "rabbitmq"),
         "restart PostgreSQL": partial(restart, "postgres"),
@@ -96,6 +125,8 @@ def faults(*, short: bool) -> Mapping[str, Fault]:
         "pause containers": partial(pause_pods, seconds),
         "delete containers": delete_pods,
         "delete a queue": partial(delete_queue, "provisioner.workload.declared"),
+        "repeat and reorder messages": partial(repeat_events, seconds),
+        f"stop RabbitMQ for {outage:.0f} s": partial(stop_for, "rabbitmq", outage),
         f"stop PostgreSQL for {outage:.0f} s": partial(stop_for, "postgres", outage),
     }
     if shlex.split(os.environ.get(_ENGINE_COMMAND, "")):
@@ -104,7 +135,7 @@ def faults(*, short: bool) -> Mapping[str, Fault]:
 
 
 def _some_pods(stack: Stack) -> list[str]:
-    names = [pod["Names"] for pod in stack.pods()]
+    names = [pod.container for pod in stack.pods()]
     return random.sample(names, min(5, len(names)))
 
 

@@ -100,6 +100,7 @@ class Load:
     """All people."""
 
     def __init__(self, client: Client, *, people: int, each: int, seed: int) -> None:
+        self.client = client
         self.servers = [
             Server(client.create(f"drill-{seed}-{number}", **small_server()))
             for number in range(people * each)

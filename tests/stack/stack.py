@@ -8,8 +8,8 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.system.client import Client
 from tests.system.platform import free_port
@@ -20,8 +20,19 @@ SERVICES = ("api", "scheduler", "secrets", "builder", "provisioner")
 INSTALLATION_LABEL = "cassini.installation"
 
 
-def run(*words: str | Path, seconds: float = COMMAND_SECONDS, **environment: str) -> str:
-    """Run a command; returns what it printed.
+@dataclass(frozen=True)
+class Found:
+    """One container of a workload, as the engine lists it."""
+
+    container: str
+    workload: str
+    revision: int
+
+
+def run(
+    *words: str | Path, seconds: float = COMMAND_SECONDS, given: str = "", **environment: str
+) -> str:
+    """Run a command with a text on its standard input; returns what it printed.
 
     Raises:
         AssertionError: it failed.
@@ -30,7 +41,7 @@ def run(*words: str | Path, seconds: float = COMMAND_SECONDS, **environment: str
         words,
         cwd=ROOT,
         env=os.environ | environment,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=seconds,
@@ -48,6 +59,9 @@ class Stack:
         self._image = f"{project}:local"
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
+        self.ended_by_us: set[str] = set()
+        """Ids of workloads' containers that a fault has ended."""
+        self._installation = ""
         socket = Path("/var/run/docker.sock")
         self._environment = {
             "COMPOSE_PROJECT_NAME": project,
@@ -77,19 +91,32 @@ class Stack:
 
     def installation_id(self) -> str:
         """Return the id that everything made by this installation is labelled with."""
-        words = ("exec", "-T", "api", "cat", "/public/installation-id")
-        return self.compose(*words).strip()
+        if not self._installation:
+            self._installation = self._known_id()
+        return self._installation
 
     def containers(self, service: str) -> list[str]:
         """Return the ids of a service's containers."""
         return self.compose("ps", "--quiet", service).split()
 
-    def pods(self, *, every: bool = False) -> list[dict[str, Any]]:
-        """Return workloads' containers as ``docker ps`` tells of them."""
+    def pods(self, *, every: bool = False) -> list[Found]:
+        """Return workloads' containers that run, or all of them."""
         label = f"label={INSTALLATION_LABEL}={self.installation_id()}"
-        words = ["docker", "ps", "--filter", label, "--format", "{{json .}}"]
-        lines = run(*words, *(["--all"] if every else []))
-        return [json.loads(line) for line in lines.splitlines()]
+        words = ["docker", "ps", "--no-trunc", "--filter", label, "--format", "{{json .}}"]
+        found = []
+        for line in run(*words, *(["--all"] if every else [])).splitlines():
+            told = json.loads(line)
+            labels = labels_of(told["Labels"])
+            revision = int(labels["cassini.revision"])
+            found.append(Found(told["ID"], labels["cassini.workload"], revision))
+        return found
+
+    def labels(self, what: str, kind: str) -> list[dict[str, str]]:
+        """Return the labels of each network or volume of one kind that the installation has."""
+        words = ("docker", what, "ls", "--format", "{{json .Labels}}")
+        filters = (f"{INSTALLATION_LABEL}={self.installation_id()}", f"cassini.kind={kind}")
+        asked = [word for each in filters for word in ("--filter", f"label={each}")]
+        return [labels_of(json.loads(line)) for line in run(*words, *asked).splitlines()]
 
     def sql(self, statement: str) -> list[list[str]]:
         """Return the rows of a query, as text."""
@@ -99,6 +126,13 @@ class Stack:
     def rabbitmqctl(self, *words: str) -> str:
         """Run ``rabbitmqctl``."""
         return self.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "-q", *words)
+
+    def python(self, script: str, *words: str, seconds: float = COMMAND_SECONDS) -> str:
+        """Run a Python script beside the services, in their image and network."""
+        network = f"{self.project}_control"
+        where = ("docker", "run", "--rm", "--interactive", "--network", network)
+        command = ("--entrypoint", "python", self._image, "-", *words)
+        return run(*where, *command, given=script, seconds=seconds)
 
     def bao(self, script: str) -> None:
         """Run a script as OpenBao's administrator."""
@@ -128,3 +162,8 @@ class Stack:
         volume = f"{self.project}_keys-public"
         words = ("--rm", "--volume", f"{volume}:/public:ro", "--entrypoint", "cat")
         return run("docker", "run", *words, self._image, "/public/installation-id").strip()
+
+
+def labels_of(text: str) -> dict[str, str]:
+    """Return labels from how the engine's client prints them."""
+    return dict(each.partition("=")[::2] for each in text.split(","))
