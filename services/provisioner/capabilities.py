@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cassini.contracts.resources import ServiceName, new_id
 from cassini.runtime.clock import Clock
-from cassini.runtime.database import Database
+from cassini.runtime.database import Database, one_at_a_time
 from cassini.runtime.errors import BackendError
 from cassini.runtime.ownership import Ownership
 from services.provisioner.backends.base import Backend
@@ -62,6 +62,9 @@ class Capabilities:
         except BackendError as error:
             found, self.problem = {}, error.message
         async with self._database.write() as session:
+            await one_at_a_time(
+                session, "the backend's row"
+            )  # before it is made, none can be locked
             row = await self._row(session)
             news = await self._backends.observe(session, row, **self._seen(row, found))
             session.add(row)

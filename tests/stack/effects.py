@@ -24,6 +24,7 @@ def effects(stack: Stack, load: Load, lives: Sequence[Life]) -> list[str]:
         *overlaps(lives),
         *repetitions(lives, stack.ended_by_us),
         *_revisions(stack, load, lives),
+        *_unheard(load, lives),
     ]
     deadline = time.monotonic() + _SETTLE_SECONDS
     while (left := [*_on_the_way(stack), *_rows(stack, load), *_objects(stack, load)]) and (
@@ -62,6 +63,16 @@ def _revisions(stack: Stack, load: Load, lives: Sequence[Life]) -> list[str]:
         f"{life.workload}: revision {life.revision} ran, which nobody wished for"
         for life in lives
         if life.revision > revisions.get(life.workload, 0)
+    ]
+
+
+def _unheard(load: Load, lives: Sequence[Life]) -> list[str]:
+    """What runs now was seen to begin, or what else was heard says nothing."""
+    running = {life.workload for life in lives if life.ended is None}
+    return [
+        f"{server.id}: the engine was not heard to start it"
+        for server in load.servers
+        if server.wanted == RUNNING and server.id not in running
     ]
 
 
