@@ -62,9 +62,7 @@ class Capabilities:
         except BackendError as error:
             found, self.problem = {}, error.message
         async with self._database.write() as session:
-            await one_at_a_time(
-                session, "the backend's row"
-            )  # before it is made, none can be locked
+            await one_at_a_time(session, "the backend's row")  # not made yet, it cannot be locked
             row = await self._row(session)
             news = await self._backends.observe(session, row, **self._seen(row, found))
             session.add(row)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,8 +147,10 @@ class Stack:
 
     def remove(self) -> None:
         """Remove everything of this installation, workloads and homes too."""
-        ids = self._labelled("ps", "--all")
-        if ids:
+        with suppress(AssertionError):  # it never came so far as to have an id
+            self.installation_id()
+        self.compose("stop", "--timeout", "1", "provisioner")  # it would make them anew
+        if ids := self._labelled("ps", "--all"):
             run("docker", "rm", "--force", "--volumes", *ids)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
         for kind in ("network", "volume"):
@@ -155,7 +158,9 @@ class Stack:
                 run("docker", kind, "rm", *ids)
 
     def _labelled(self, *words: str) -> Sequence[str]:
-        label = f"label={INSTALLATION_LABEL}={self._known_id()}"
+        if not self._installation:
+            return ()
+        label = f"label={INSTALLATION_LABEL}={self._installation}"
         return run("docker", *words, "--quiet", "--filter", label).split()
 
     def _known_id(self) -> str:
