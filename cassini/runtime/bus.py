@@ -52,6 +52,9 @@ class Bus(Protocol):
     def listen(self, service: ServiceName, event_type: str, listener: Listener) -> None:
         """Tell this replica of a service every hint of a type; the catalogue must list it."""
 
+    def when_lost(self, call: Callable[[Collection[str]], None]) -> None:
+        """Call with the event types of a queue of this service that was deleted with all in it."""
+
     async def open(self) -> None:
         """Begin to carry and to take; returns at once, ``health`` tells when it does."""
 

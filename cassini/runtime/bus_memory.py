@@ -6,7 +6,7 @@ reader at once, for the reader to commit together.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -91,6 +91,9 @@ class MemoryBus:
         if service not in CATALOG[event_type].listeners:
             raise ValueError(f"the catalogue does not list {service} as a listener of {event_type}")
         self._listeners.setdefault(event_type, []).append(listener)
+
+    def when_lost(self, call: Callable[[Collection[str]], None]) -> None:
+        """Do nothing: events are rows until they are handled."""
 
     async def open(self) -> None:
         """Do nothing: what carries the events is the relay itself."""

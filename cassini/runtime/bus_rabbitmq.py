@@ -10,7 +10,8 @@ Hints come by a queue that is this replica's own and goes with its connection.
 
 import asyncio
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -101,6 +102,10 @@ class RabbitBus:
             raise ValueError(f"the catalogue does not list {service} as a listener of {event_type}")
         self._taker.listeners.setdefault(event_type, []).append(listener)
 
+    def when_lost(self, call: Callable[[Collection[str]], None]) -> None:
+        """Call when the broker says that a queue is gone that was consumed here."""
+        self._taker.lost = call
+
     async def open(self) -> None:
         """Begin to connect; returns at once."""
         self._publisher.link.open()
@@ -160,6 +165,7 @@ class _Taker:
         self._service = service
         self._replica = replica
         self._user = user
+        self.lost: Callable[[Collection[str]], None] = lambda _types: None
         self._consumers: list[QueueConsumer] = []
         self._hints: AbstractChannel | None = None
         self._connection: AbstractConnection | None = None
@@ -189,6 +195,7 @@ class _Taker:
                 user=self._user,
                 receivers=receivers,
                 doubt=self.link.doubt,
+                lost=partial(self.lost, tuple(receivers)),
             )
             self._consumers.append(consumer)
             await consumer.begin(connection)

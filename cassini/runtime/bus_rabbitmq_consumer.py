@@ -55,7 +55,9 @@ class QueueConsumer:
         user: str,
         receivers: Mapping[str, Receiver],
         doubt: Callable[[str], None],
+        lost: Callable[[], None],
     ) -> None:
+        """``lost`` is called when the broker says that the queue was deleted, with all in it."""
         self.problem: str | None = None
         """Why this queue is not consumed now, though the broker is there."""
         self._queue = queue
@@ -63,6 +65,7 @@ class QueueConsumer:
         self._user = user
         self._receivers = receivers
         self._doubt = doubt
+        self._lost = lost
         self._waiting: deque[_Delivery] = deque()
         self._held: set[_Delivery] = set()
         """Those that failed and are not settled yet."""
@@ -81,9 +84,7 @@ class QueueConsumer:
             lambda _channel, error: self._doubt(f"the channel of {self._queue} closed: {error}")
         )
         underlay = await self._channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(
-            lambda _frame: self._doubt(f"the broker stopped the consumer of {self._queue}")
-        )
+        underlay.on_consumer_cancel_callbacks.add(lambda _frame: self._cancelled())
         await self._channel.set_qos(prefetch_count=_PREFETCH)
         await self._consume()
         self._task = asyncio.create_task(self._work(), name=f"take {self._queue}")
@@ -126,6 +127,10 @@ class QueueConsumer:
             await asyncio.wait([self._task], timeout=ANSWER_SECONDS)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _cancelled(self) -> None:
+        self._lost()
+        self._doubt(f"the broker stopped the consumer of {self._queue}")
 
     async def _consume(self) -> None:
         queue = await self._channel.get_queue(self._queue, ensure=False)

@@ -190,6 +190,13 @@ class Declarations:
             at = (await session.execute(soonest)).scalar()
         return None if at is None else float(max(at - self._clock.now(), 0.0))
 
+    async def ask_again(self, database: Database, noun: str) -> None:
+        """Emit all wishes of a noun again soon: facts were lost, and a wish is answered by one."""
+        table, now = self._table, self._clock.now()
+        async with database.write() as session:
+            mine = update(table).where(table.c.noun == noun, table.c.emit_at > now)
+            await session.execute(mine.values(emit_at=now))
+
     async def _jump(
         self,
         session: AsyncSession,

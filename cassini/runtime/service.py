@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import MetaData, text
 
+from cassini.contracts.catalog import CATALOG
 from cassini.contracts.protocol import OBSERVE_AGAIN_SECONDS
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus import Bus
@@ -100,6 +101,7 @@ class Service:
         self.owned: Sequence[tuple[Ownership[Any], Reconciler[Any]]] = ()
         self.loops: Mapping[str, Loop] = {}
         self.looks: Mapping[str, Look] = {}
+        self._lost: set[str] = set()
         self._tables = tables
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failing: dict[str, str] = {}
@@ -142,6 +144,7 @@ class Service:
         }
         inbox = Inbox(self.name, self.database, handlers, self.listeners)
         inbox.connect(self.ground.bus)
+        self.ground.bus.when_lost(self._lost.update)
         await self.ground.bus.open()
 
     def run(self) -> None:
@@ -228,6 +231,9 @@ class Service:
 
     async def _resend(self) -> None:
         while True:
+            for name in tuple(self._lost):
+                await self.declarations.ask_again(self.database, CATALOG[name].noun)
+                self._lost.discard(name)
             wait = await self.declarations.emit_due(self.database)
             await self.clock.sleep(_RESEND_SECONDS if wait is None else min(wait, _RESEND_SECONDS))
 

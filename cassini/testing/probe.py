@@ -80,6 +80,11 @@ class ProbeBus:
         if self._inner is not None:
             self._inner.listen(service, event_type, listener)
 
+    def when_lost(self, call: Callable[[Collection[str]], None]) -> None:
+        """Let the other bus know whom to tell."""
+        if self._inner is not None:
+            self._inner.when_lost(call)
+
     async def open(self) -> None:
         """Open the other bus."""
         if self._inner is not None:

@@ -59,6 +59,8 @@ class Two:
         self.api = RabbitBus(url, service=ServiceName.API, replica="a", check_seconds=0.3)
         self.builder = RabbitBus(url, service=ServiceName.BUILDER, replica="a", check_seconds=0.3)
         self.builder.subscribe(ServiceName.BUILDER, "image.declared.v1", self.reader)
+        self.lost: set[str] = set()
+        self.builder.when_lost(self.lost.update)
 
     async def __aenter__(self):
         await self.api.open()
@@ -127,6 +129,8 @@ async def test_a_queue_that_is_deleted_is_made_again(rabbitmq, vhost, rabbitmq_u
         path = f"queues/{vhost}/{QUEUE}"
         await asyncio.to_thread(rabbitmq.ask, "DELETE", path)
         await two.carries()
+
+    assert two.lost == {"image.declared.v1"}
 
 
 async def test_a_queue_that_nobody_reads_yet_is_made_again_by_who_writes(

@@ -12,7 +12,7 @@ from cassini.runtime.errors import BackendError
 from cassini.runtime.service import Ground, stop_all
 from cassini.testing.waiting import until
 from tests.runtime.owner import Builder
-from tests.runtime.things import ID, wish
+from tests.runtime.things import ID, fact, wish
 
 
 @pytest.fixture
@@ -189,3 +189,25 @@ async def test_a_due_wish_is_emitted_again_by_the_resend_loop(builder, stage, cl
     await until(lambda: clock.sleepers)
     clock.advance(5)
     await until(emitted_twice)
+
+
+async def test_wishes_are_emitted_again_when_the_facts_that_answered_them_are_lost(
+    builder, stage, clock, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(builder.ground.bus, "when_lost", told.append)
+    declared = await stage.declare()
+    await stage.send_all()
+    await stage.take(fact(1, 1, digest=declared.wish_digest))
+    assert (await stage.declaration()).emit_tries == 0
+    await builder.start()
+    await until(lambda: clock.sleepers)
+
+    told[0]({"image.observed.v1"})
+
+    async def emitted_again():
+        return (await stage.declaration()).emitted_at == clock.now()
+
+    clock.advance(5)
+    await until(emitted_again)
+    assert (await stage.declaration()).emit_tries == 0
