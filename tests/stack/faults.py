@@ -51,7 +51,7 @@ def seal(seconds: float, stack: Stack) -> None:
     """Seal OpenBao, and unseal it later."""
     stack.bao("bao operator seal")
     time.sleep(seconds)
-    stack.unseal()
+    _unseal(stack)
 
 
 def pause_pods(seconds: float, stack: Stack) -> None:
@@ -107,8 +107,7 @@ def restart_engine(stack: Stack) -> None:
     run("sh", "-c", os.environ[_ENGINE_COMMAND])
     for service in (*SERVICES, "postgres", "rabbitmq", "openbao"):
         until(partial(_runs, stack, service), f"{service} is up again", seconds=_UP_SECONDS)
-    time.sleep(2)
-    stack.unseal()
+    _unseal(stack)
 
 
 def faults(*, short: bool, replicas: int = 1) -> Mapping[str, Fault]:
@@ -133,6 +132,18 @@ def faults(*, short: bool, replicas: int = 1) -> Mapping[str, Fault]:
     if shlex.split(os.environ.get(_ENGINE_COMMAND, "")):
         every["restart the Docker daemon"] = restart_engine
     return every
+
+
+def _unseal(stack: Stack) -> None:
+    """Unseal OpenBao; right after its start, or before it leads itself, it cannot be asked yet."""
+
+    def unsealed() -> bool:
+        with suppress(AssertionError):
+            stack.unseal()
+            return True
+        return False
+
+    until(unsealed, "OpenBao is unsealed", seconds=_UP_SECONDS)
 
 
 def _some_pods(stack: Stack) -> list[str]:
