@@ -12,8 +12,10 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 COPY README.md LICENSE ./
 COPY cassini cassini
 COPY services services
+# uv's cache knows our own package by pyproject.toml alone, and would give the code of an older build.
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv sync --frozen --no-dev --extra distributed --no-editable --compile-bytecode
+    uv sync --frozen --no-dev --extra distributed --no-editable --compile-bytecode \
+    --reinstall-package cassini
 
 FROM ${PYTHON_IMAGE}
 # The builder builds with BuildKit where these two are; no daemon comes with them.

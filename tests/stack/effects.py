@@ -108,7 +108,10 @@ def _objects(stack: Stack, load: Load) -> list[str]:
     running = Counter(server.id for server in load.servers if server.wanted == RUNNING)
     containers = Counter(pod.workload for pod in stack.pods(every=True))
     networks = Counter(each[_WORKLOAD] for each in stack.labels("network", "network"))
-    homes = Counter(each[_WORKLOAD] for each in stack.labels("volume", "home"))
+    known = {server.id for server in load.servers}  # homes of deleted ones are in the trash
+    homes = Counter(
+        each[_WORKLOAD] for each in stack.labels("volume", "home") if each[_WORKLOAD] in known
+    )
     homed = Counter(server.id for server in load.servers if server.accepted)
     return [
         f"{server}: {found[server]} {what} instead of {wanted[server]}"
