@@ -6,13 +6,15 @@ installation, and several at once, see and do the same. A container's labels nam
 (``inside/``), where it can be read while the container runs and after it ended.
 
 The way of ``create``: the image is looked up, and pulled beside the step if it is missing
-(``images.py``); home (``homes.py``) and network (``networks.py``) are made; the container is made,
-with its labels: that is the intent. Then our files are put into it, it is started, and its first
-command (``inside/entry``) waits. A second one inside it (``inside/deliver``) brings the secret
-values on its standard input into a directory in memory; the entry reads them into its environment,
-removes them, notes that it has begun, and runs the plan's script. So no value is in the container's
-configuration, in its layer, or in an argument. A kill at any point leaves a pod that is listed as
-not begun, and ``create`` with the same plan does what is left.
+(``images.py``), and the home is made (``homes.py``); the container is made, with its labels: that
+is the intent. Then our files are put into it while its network is made (``networks.py``), it is
+started, and its first command (``inside/entry``) waits. The secret values come to it in one of two
+ways: on its standard input, from whoever made it, as soon as the gateway is in its network; or into
+a directory in memory, by a second command (``inside/deliver``), which is run after every start. The
+entry takes those that came first into its environment, removes them, notes that it has begun, and
+runs the plan's script. So no value is in the container's configuration, in its layer, or in an
+argument. A kill at any point leaves a pod that is listed as not begun, and ``create`` with the same
+plan does what is left.
 
 The same second command then follows the start (``inside/follow.py``): it tells the steps and notes
 when the pod answers. So the platform needs no way into the workloads' networks, and nobody asks

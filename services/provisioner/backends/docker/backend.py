@@ -56,7 +56,9 @@ class DockerBackend:
         self._networks = Networks(self._engine, self._names, self._settings, self._gateway)
         self._images = Images(self._engine, seconds=self._settings.pull_seconds)
         self._logs = LogReader()
-        self._watch = Watch(self._engine, self._names, self._pods.changed, self._workloads)
+        self._watch = Watch(
+            self._engine, self._names, self._pods.changed, self._pods.told, self._workloads
+        )
         self._starter = Starter(
             self._engine,
             self._names,

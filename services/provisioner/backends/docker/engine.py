@@ -62,6 +62,7 @@ class Engine:
         self._client: Client | None = None
         self._lock = threading.Lock()
         self._streams: set[Stream[Any]] = set()
+        self._cores: float | None = None
 
     @property
     def address(self) -> str:
@@ -83,6 +84,16 @@ class Engine:
         longest = self._seconds if seconds is None else seconds
         who = f"The Docker engine at {self.address}"
         return await in_thread(self._work, work, seconds=longest, what=who)
+
+    async def cores(self) -> float:
+        """Return how many it has; asked once, and again when it was away.
+
+        Raises:
+            BackendError: it cannot be reached.
+        """
+        if self._cores is None:
+            self._cores = float((await self.call(lambda client: client.info()))["NCPU"])
+        return self._cores
 
     async def stream(self, begin: Callable[[Client], Stream[T]]) -> AsyncGenerator[T]:
         """Yield what a stream brings, until it ends or the reader leaves.
@@ -171,6 +182,7 @@ class Engine:
         except APIError as error:
             raise _refused(error) from None
         except (DockerException, RequestException, OSError) as error:
+            self._cores = None
             raise BackendError(
                 f"The Docker engine at {self.address} cannot be reached: {_first_line(error)}"
             ) from error

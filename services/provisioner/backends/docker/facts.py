@@ -19,6 +19,7 @@ from services.provisioner.backends.report import failed_step, main_began_at, par
 
 _FILES = frozenset({"begun", "report", "ready", "stop", "end"})
 _LARGEST_FILE = 65536
+_READY = "ready"
 _KILLED = 137
 _CANNOT_RUN = frozenset({126, 127})
 _FOUND_DEAD = 255
@@ -71,6 +72,22 @@ def read_written(archive: bytes) -> Written:
         stopped_at=_number(found["stop"]) if "stop" in found else None,
         end=_end(found.get("end", b"")),
     )
+
+
+class Speech:
+    """What ``inside/follow.py`` says, line by line."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self._report = b""
+
+    def heard(self, line: str) -> Written:
+        """Take a line; returns what stands written in the pod that says it."""
+        if line == _READY:
+            self.ready = True
+        else:
+            self._report = (self._report + f"{line}\n".encode())[:_LARGEST_FILE]
+        return Written(boot="", steps=parse_report(self._report), ready=self.ready)
 
 
 def _end(content: bytes) -> tuple[int, bool] | None:

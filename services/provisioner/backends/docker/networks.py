@@ -48,8 +48,15 @@ class Networks:
         keep, *others = found
         for other in others:
             await self._remove(other["Id"])
-        await self._gateway.join([keep["Id"]])
         return str(keep["Id"])
+
+    def name(self, workload_id: str) -> str:
+        """Return what a workload's network is called, made or not."""
+        return self._names.of_workload(workload_id)
+
+    async def join_gateway(self, network: str) -> None:
+        """Have the gateway in a network (its id)."""
+        await self._gateway.join([network])
 
     async def remove(self, workload_id: str) -> None:
         """Remove a workload's network; one that is in use stays."""
@@ -72,7 +79,7 @@ class Networks:
         return sorted(found, key=lambda network: (network["Created"], network["Id"]))
 
     async def _create(self, workload_id: str) -> None:
-        name = self._names.of_workload(workload_id)
+        name = self.name(workload_id)
         labels = self._names.labels(_KIND, workload_id)
         for subnet in await self._candidates(workload_id):
             ipam = {"Driver": "default", "Config": [{"Subnet": str(subnet)}]}

@@ -1,7 +1,9 @@
 """Looking at pods: the engine's list, and of each container what is not in it.
 
 A list is one call. What stands in a container is read besides: of one that starts each time, of one
-that is ready or has ended once, until an event tells that something happened to it.
+that is ready or has ended once, until an event tells that something happened to it. Of one that is
+followed from here it need not be read: the follower (``inside/follow.py``) says the same as it
+comes, and a look into a container costs its start more than all else that is asked.
 """
 
 import asyncio
@@ -43,6 +45,8 @@ class Pods:
         self._names = names
         self._known: dict[str, tuple[str, Written, Outcome | None]] = {}
         """Container id -> its state and what is known of it in that state."""
+        self._told: dict[str, Written] = {}
+        """What followers said of containers that run."""
         self._news = 0
         self._readers = asyncio.Semaphore(_AT_ONCE)
 
@@ -51,8 +55,15 @@ class Pods:
         self._news += 1
         if container is None:
             self._known.clear()
+            self._told.clear()
         else:
             self._known.pop(container, None)
+            self._told.pop(container, None)
+
+    def told(self, container: str, written: Written) -> None:
+        """Take what a follower said that stands in a container which runs."""
+        self.changed(container)
+        self._told[container] = written
 
     async def containers(self, workload_id: str | None = None) -> list[Container]:
         """Return all containers of the installation, or of one workload."""
@@ -112,6 +123,8 @@ class Pods:
         return read_written(archive)
 
     async def _facts(self, container: Container) -> tuple[Written, Outcome | None]:
+        if container.runs and (told := self._told.get(container.id)) is not None:
+            return told, None
         known = self._known.get(container.id)
         if known is not None and known[0] == container.state:
             return known[1], known[2]

@@ -1,29 +1,40 @@
-"""Starting a pod: whatever of it is not done yet, from the image to the values."""
+"""Starting a pod: whatever of it is not done yet, from the image to the values.
+
+What does not need each other is made at the same time: the network while the container is filled,
+the gateway's place in it while the container is started. Whoever made the container also says the
+values on its standard input, so that they wait for the pod and not the pod for them. That is only
+the quicker way: the command that brings them (``inside/deliver``) is run after every start, changes
+nothing where they came already, and is the only way to a container that somebody else made.
+"""
 
 import asyncio
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.docker import containers, inside
 from services.provisioner.backends.docker.engine import Client, Engine, Refused, url
-from services.provisioner.backends.docker.facts import NOTHING
 from services.provisioner.backends.docker.homes import Homes
 from services.provisioner.backends.docker.images import Images
 from services.provisioner.backends.docker.names import Names
 from services.provisioner.backends.docker.networks import Networks
 from services.provisioner.backends.docker.pods import NOT_FOUND, Pods
-from services.provisioner.backends.docker.values import exports
+from services.provisioner.backends.docker.streams import Input
+from services.provisioner.backends.docker.values import exports, framed
 from services.provisioner.backends.docker.watch import Watch
 from services.provisioner.plan import PodPlan
 from services.provisioner.settings import DockerSettings
 
 _CONFLICT = 409
 _PERMISSIONS = 0o777
+_CREATED, _ALIVE = "created", frozenset({"running", "paused"})
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -47,28 +58,31 @@ class Starter:
             GiveUp: there is no such image.
             BackendError: the engine cannot be reached.
         """
-        found = await self._pods.find(plan.name)
-        record = await self._start(found or await self.make(plan), plan, fresh=found is None)
-        if record is None:
-            return
-        container = record["Id"]
-        try:
-            await self._watch.deliver(container, record["Config"]["Labels"], exports(secrets))
-        except BackendError:
-            if await self._runs(container):
-                raise  # else its record tells how it ended
-        self._pods.changed(container)
+        values, fresh = exports(secrets), False
+        container = await self._pods.find(plan.name)
+        if container is None:
+            container, fresh = await self.make(plan)
+        if fresh:
+            said = await self._engine.call(lambda client: Input(client, container))
+            try:
+                await self._start(container, plan, said, values)
+                await self._deliver(container, plan, values)
+            finally:
+                said.close()
+        elif state := await self._waiting(container):
+            if state == _CREATED:
+                await self._start(container, plan)
+            await self._deliver(container, plan, values)
 
-    async def make(self, plan: PodPlan) -> str:
-        """Make the container that is the intent; return its id."""
+    async def make(self, plan: PodPlan) -> tuple[str, bool]:
+        """Make the container that is the intent; return its id, and whether nobody else made it."""
         workload_id = plan.name.workload_id
-        user = containers.user_of(await self._images.need(plan.image))
-        home, network, info = await asyncio.gather(
-            self._homes.make(workload_id),
-            self._networks.make(workload_id),
-            self._engine.call(lambda client: client.info()),
+        user, home, cores = await asyncio.gather(
+            self._images.need(plan.image), self._homes.make(workload_id), self._engine.cores()
         )
-        around = containers.Surroundings(home, network, user, float(info["NCPU"]))
+        around = containers.Surroundings(
+            home, self._networks.name(workload_id), containers.user_of(user), cores
+        )
 
         def work(client: Client) -> str:
             made = client.create_container(
@@ -76,8 +90,9 @@ class Starter:
                 [],
                 name=self._names.container(plan.name),
                 entrypoint=list(inside.ENTRY),
-                user=user,
+                user=around.user,
                 working_dir=inside.HOME,
+                stdin_open=True,
                 environment=containers.environment(plan),
                 labels=containers.labels(plan, self._names),
                 host_config=client.create_host_config(
@@ -88,48 +103,67 @@ class Starter:
             return str(made["Id"])
 
         try:
-            return await self._engine.call(work)
+            return await self._engine.call(work), True
         except Refused as error:
             found = await self._pods.find(plan.name) if error.status == _CONFLICT else None
             if found is None:
                 raise
-            return found
+            return found, False
 
-    async def _start(
-        self, container: str, plan: PodPlan, *, fresh: bool
-    ) -> Mapping[str, Any] | None:
-        """Start a container that never ran; return its record if it waits for values.
-
-        ``fresh``: it has just been made, so nothing is written in it.
-        """
-        record: Mapping[str, Any] = await self._engine.call(
-            lambda client: client.inspect_container(container)
-        )
-        state = record["State"]["Status"]
-        written = NOTHING if fresh else await self._pods.written(container)
+    async def _waiting(self, container: str) -> str | None:
+        """Return the state of a container that never had its values, None if it needs none."""
+        written = await self._pods.written(container)
         if written.begun or written.stopped_at is not None:
             return None
-        if state == "created":
-            await self._engine.call(lambda client: _fill(client, container, plan.script))
+        state = await self._state(container)
+        return state if state == _CREATED or state in _ALIVE else None
+
+    async def _start(
+        self, container: str, plan: PodPlan, said: Input | None = None, values: bytes = b""
+    ) -> None:
+        """Start a container that was made; says the values once the gateway is in its network."""
+        network, _ = await _both(
+            self._networks.make(plan.name.workload_id),
+            self._engine.call(lambda client: _fill(client, container, plan.script)),
+        )
+
+        async def start() -> None:
             try:
                 await self._engine.call(lambda client: client.start(container))
-            except Refused as error:
+            except BackendError as error:
+                if said is not None:
+                    said.close()  # nobody will read what is on its way
+                if not isinstance(error, Refused):
+                    raise
                 await self._not_started(container, error)
-                return None
-        elif state not in {"running", "paused"}:
-            return None
-        return record
 
-    async def _runs(self, container: str) -> bool:
+        async def join() -> None:
+            await self._networks.join_gateway(network)
+            if said is not None:
+                await self._engine.call(lambda _client: said.say(framed(values)))
+
+        await _both(start(), join())
+
+    async def _deliver(self, container: str, plan: PodPlan, values: bytes) -> None:
+        """Bring the values to a pod that runs, if they did not come already, and follow it."""
+        self._pods.changed(container)
+        try:
+            await self._watch.deliver(container, containers.labels(plan, self._names), values)
+        except BackendError:
+            if await self._state(container) in _ALIVE:
+                raise  # else its record tells how it ended
+
+    async def _state(self, container: str) -> str | None:
+        """Return the engine's word for how a container is, None if it is gone."""
         try:
             record: Mapping[str, Any] = await self._engine.call(
                 lambda client: client.inspect_container(container)
             )
         except Refused as error:
             if error.status == NOT_FOUND:
-                return False
+                return None
             raise
-        return bool(record["State"]["Running"])
+        return str(record["State"]["Status"])
 
     async def _not_started(self, container: str, error: Refused) -> None:
         """Judge a failed start: one that will fail again is what the pod's record tells."""
@@ -142,8 +176,19 @@ class Starter:
         raise error
 
 
+async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Wait for two things, also where one fails; raises what went wrong, of the first first."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for each in done:
+        if isinstance(each, BaseException):
+            raise each
+    return done  # type: ignore[return-value]
+
+
 def _fill(client: Client, container: str, script: str) -> None:
     """Put our files into a container, and give the home to its user, whose mode it keeps."""
+    if client.inspect_container(container)["State"]["Status"] != _CREATED:
+        return  # another replica was faster, and what waits there must not be replaced
     where = url(client, f"/containers/{container}/archive")
     answer = client.head(where, params={"path": inside.HOME})
     status = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))

@@ -39,15 +39,30 @@ class Pull:
             self._messages.close()
 
 
+class Input:
+    """The standard input of a container that was made and not started yet."""
+
+    def __init__(self, client: Client, container: str) -> None:
+        self._wrapped: Any = client.attach_socket(container, params={"stdin": 1, "stream": 1})
+        self._socket = _plain(self._wrapped)
+
+    def say(self, what: bytes) -> None:
+        """Say all there is to say; the container may read it later."""
+        self._socket.sendall(what)
+        self._socket.shutdown(sockets.SHUT_WR)
+
+    def close(self) -> None:
+        """Leave it; what was not read may be lost."""
+        _close(self._wrapped, self._socket)
+
+
 class Command:
     """A command that runs in a container: it is told something, and says lines."""
 
     def __init__(self, client: Client, container: str, command: Sequence[str], said: bytes) -> None:
         made = client.exec_create(container, list(command), stdin=True)
         self._wrapped: Any = client.exec_start(made["Id"], socket=True)
-        inner: Any = self._wrapped
-        self._socket: sockets.socket = getattr(inner, "_sock", inner)
-        self._socket.settimeout(None)
+        self._socket = _plain(self._wrapped)
         try:
             self._socket.sendall(said)
         except OSError:
@@ -68,8 +83,19 @@ class Command:
 
     def close(self) -> None:
         """Leave it; the command goes on."""
-        with suppress(OSError):
-            self._socket.shutdown(sockets.SHUT_RDWR)
-        with suppress(OSError, ValueError):  # it is closed already, or another thread reads from it
-            self._wrapped._response.close()  # noqa: SLF001 - kept there by the library
-        self._wrapped.close()
+        _close(self._wrapped, self._socket)
+
+
+def _plain(wrapped: Any) -> sockets.socket:
+    """Return the socket that the library has wrapped, without a limit of time."""
+    found: sockets.socket = getattr(wrapped, "_sock", wrapped)
+    found.settimeout(None)
+    return found
+
+
+def _close(wrapped: Any, plain: sockets.socket) -> None:
+    with suppress(OSError):
+        plain.shutdown(sockets.SHUT_RDWR)
+    with suppress(OSError, ValueError):  # it is closed already, or another thread reads from it
+        wrapped._response.close()  # noqa: SLF001 - kept there by the library
+    wrapped.close()

@@ -2,8 +2,8 @@
 
 The engine is asked for its events a minute at a time, so that a connection that died silently is
 noticed. Whenever it was away, every workload is hinted at, for what was missed. A starting pod is
-followed by a command inside it (``inside/follow.py``), which tells its steps and when it answers;
-its words only hint, the truth is what it writes down.
+followed by a command inside it (``inside/follow.py``), which tells what stands written there: its
+steps, and that it answered. As long as it speaks here, nobody needs to read that.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 from cassini.runtime.errors import BackendError
 from services.provisioner.backends.docker import inside
 from services.provisioner.backends.docker.engine import Engine
+from services.provisioner.backends.docker.facts import Speech, Written
 from services.provisioner.backends.docker.names import PROBE, WORKLOAD, Names
 from services.provisioner.backends.docker.streams import Command, open_events
 from services.provisioner.backends.hints import Hints
@@ -33,8 +34,9 @@ _log = structlog.get_logger(__name__)
 class Watch:
     """Follows one installation's pods.
 
-    ``changed`` is told ids of containers of which something happened (None: of all of them), before
-    whoever reads the hints is; ``workloads`` lists all that have pods.
+    ``changed`` is told ids of containers of which something happened (None: of all of them), and
+    ``told`` what stands in one that starts, before whoever reads the hints is; ``workloads`` lists
+    all that have pods.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Watch:
         engine: Engine,
         names: Names,
         changed: Callable[[str | None], None],
+        told: Callable[[str, Written], None],
         workloads: Callable[[], Awaitable[Iterable[str]]],
     ) -> None:
         self._engine = engine
         self._names = names
         self._changed = changed
+        self._told = told
         self._workloads = workloads
         self._hints = Hints()
         self._listening: asyncio.Task[None] | None = None
@@ -131,20 +135,24 @@ class Watch:
         told: asyncio.Future[None] | None,
     ) -> None:
         error: BackendError | None = None
+        speech = Speech()
         try:
             command_runs = self._engine.stream(
                 lambda client: Command(client, container, command, said)
             )
             async with aclosing(command_runs) as lines:
                 async for line in lines:
-                    if line == _DELIVERED and told is not None and not told.done():
-                        told.set_result(None)
-                    elif line != _DELIVERED:
-                        self._changed(container)
-                        self.hint(workload_id)
+                    if line == _DELIVERED:
+                        if told is not None and not told.done():
+                            told.set_result(None)
+                        continue
+                    self._told(container, speech.heard(line))
+                    self.hint(workload_id)
         except BackendError as problem:
             error = problem
         finally:
+            if not speech.ready:
+                self._changed(container)
             if self._followers.get(container) is asyncio.current_task():
                 del self._followers[container]
             if told is not None and not told.done():
