@@ -29,6 +29,9 @@ Listener = Callable[[Envelope], None]
 handled_event: ContextVar[Envelope | None] = ContextVar("handled_event", default=None)
 """The event whose handling runs now: what it emits names it as its cause."""
 
+handled_together: ContextVar[frozenset[str]] = ContextVar("handled_together", default=frozenset())
+"""The ids of all events of one type whose handling runs in one transaction now."""
+
 
 class Bus(Protocol):
     """Carries events from a relay to the readers."""

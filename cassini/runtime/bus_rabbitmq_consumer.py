@@ -1,6 +1,6 @@
 """Taking one queue's events: together, acknowledged after the commit, and never lost.
 
-What waits is handed to the receiver up to 32 at once, and acknowledged when it has committed. A
+What waits is handed to the receiver up to 64 at once, and acknowledged when it has committed. A
 reader's own error is tried again here, a few times with back-off, while others go on; then the
 message goes to the dead letters with its reason. Our own count, for the broker's counts more than
 tries (``broker_topology.py``).
@@ -29,7 +29,7 @@ from cassini.runtime.bus_rabbitmq_link import ANSWER_SECONDS
 from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, outage_backoff, told
 from cassini.runtime.errors import BackendError
 
-_TOGETHER = 32
+_TOGETHER = 64
 _PREFETCH = 2 * _TOGETHER
 
 REASON, DIED_IN = "cassini-reason", "cassini-queue"

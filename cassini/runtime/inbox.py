@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
 from cassini.contracts.resources import ServiceName
-from cassini.runtime.bus import Bus, Outcomes, handled_event
+from cassini.runtime.bus import Bus, Outcomes, handled_event, handled_together
 from cassini.runtime.database import Database
 from cassini.runtime.deliveries import is_outside
 
@@ -93,12 +93,19 @@ class Inbox:
 
     async def _handle(self, envelopes: Sequence[Envelope]) -> None:
         async with self._database.write() as session:
-            for envelope in envelopes:
-                token = handled_event.set(envelope)
-                try:
-                    await self._handlers[envelope.type](session, envelope.message())
-                finally:
-                    handled_event.reset(token)
+            of_one_type = len({each.type for each in envelopes}) == 1
+            together = handled_together.set(
+                frozenset(each.subject for each in envelopes if of_one_type)
+            )
+            try:
+                for envelope in envelopes:
+                    token = handled_event.set(envelope)
+                    try:
+                        await self._handlers[envelope.type](session, envelope.message())
+                    finally:
+                        handled_event.reset(token)
+            finally:
+                handled_together.reset(together)
 
     def hear(self, envelope: Envelope) -> None:
         """Pass a hint on."""

@@ -1,6 +1,6 @@
 """The relay: sends what the outbox holds, and only it talks to the bus.
 
-Each round takes up to 64 deliveries that are due, oldest first and at most one for each
+Each round takes up to 128 deliveries that are due, oldest first and at most one for each
 destination and subject, so that one reader sees one resource's events in order where nothing
 fails. No session is open while it waits for the bus. What was taken is deleted, what was not is
 due again later: without limit when the other side could not be reached, eight times when the
@@ -25,7 +25,7 @@ from cassini.runtime.deliveries import MOST_TRIES, backoff, is_outside, outage_b
 from cassini.runtime.instruments import sending
 from cassini.runtime.outbox import DEAD, PENDING, Outbox
 
-_BATCH = 64
+_BATCH = 128
 _LOOK_AGAIN_SECONDS = 5.0
 """How often to look without being woken: a hint can be lost when a commit's process dies."""
 

@@ -1,6 +1,7 @@
 """What becomes of the events that an inbox is handed."""
 
 import pytest
+from sqlalchemy import event
 
 from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import envelop
@@ -99,3 +100,31 @@ async def test_events_of_one_id_are_handled_as_they_came_and_ids_in_their_order(
     )
 
     assert seen == [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")]
+
+
+async def test_rows_of_wishes_that_come_together_are_fetched_by_one_statement(stage, database):
+    async def handle(session, message):
+        await stage.owned.accept(session, message)
+
+    asked = []
+    inbox = Inbox(ServiceName.BUILDER, database, {"image.declared.v1": handle})
+    await stage.accept(wish(3, resource_id="b" * 32))
+
+    def note(_connection, _cursor, statement, *_):
+        if statement.startswith("SELECT") and "FROM thing" in statement:
+            asked.append(statement)
+
+    event.listen(database._writer.sync_engine, "before_cursor_execute", note)
+    wishes = [
+        *(wish(generation, resource_id="a" * 32, what=f"{generation}") for generation in (2, 1)),
+        wish(2, resource_id="b" * 32),
+        wish(1, resource_id="c" * 32),
+    ]
+    times = {"source": ServiceName.API, "time": "2030-01-01T00:00:00Z"}
+    outcomes = await inbox.receive(
+        [envelop(each, event_id=f"{number:032}", **times) for number, each in enumerate(wishes)]
+    )
+
+    assert outcomes == [None] * 4
+    assert [(await stage.row(each * 32)).generation for each in "abc"] == [2, 3, 1]
+    assert len(asked) == 2  # the second wish for one id looks at what the first one left

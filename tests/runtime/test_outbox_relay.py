@@ -72,10 +72,10 @@ async def test_one_subject_s_events_are_taken_in_order_one_a_round(stage):
     assert [each.generation for each in await stage.send_all()] == [1, 2, 3, 4, 5]
 
 
-async def test_a_round_takes_at_most_64_subjects(stage):
-    await stage.emit(*(wish(resource_id=f"{number:032x}") for number in range(100)))
+async def test_a_round_takes_at_most_128_subjects(stage):
+    await stage.emit(*(wish(resource_id=f"{number:032x}") for number in range(200)))
 
-    assert [await stage.relay.send_due() for _ in range(3)] == [64, 36, 0]
+    assert [await stage.relay.send_due() for _ in range(3)] == [128, 72, 0]
 
 
 async def test_no_session_is_open_while_it_waits_for_the_bus(stage):
