@@ -60,7 +60,7 @@ api-coverage: $(READY) ## Compare our API with the contract: make api-coverage C
 	  echo "of Cassini: make api-coverage CONTRACT=path/to/saturn-api.yaml"; exit 1; }
 	@$(RUN)/python -m tests.compatibility "$(CONTRACT)"
 
-bench: $(READY) ## Measure starts, memory and lists beside JupyterHub, in one run
+bench: $(READY) ## Measure beside JupyterHub, in one run (BENCH=--containers: the distributed form)
 	@$(RUN)/python -m tests.bench $(BENCH)
 
 drill: $(READY) ## Break the distributed form in every way and see it heal (DRILL="--short")

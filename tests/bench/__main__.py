@@ -17,6 +17,7 @@ from typing import Protocol
 
 from tests.bench.bare import Bare, Start
 from tests.bench.cassini import Cassini
+from tests.bench.containers.__main__ import main as measure_containers
 from tests.bench.environments import install_hub, make_image
 from tests.bench.ground import BenchError, Ground, say
 from tests.bench.hub import Hub
@@ -48,6 +49,8 @@ class Platform(Protocol):
 
 def main() -> int:
     """Measure and print; return the exit code."""
+    if "--containers" in sys.argv:
+        return measure_containers([each for each in sys.argv[1:] if each != "--containers"])
     options = _options()
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
@@ -169,6 +172,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--idle", type=float, default=10.0, help="seconds before memory is measured (default 10)"
+    )
+    parser.add_argument(
+        "--containers",
+        action="store_true",
+        help="the distributed form instead, beside bare containers and JupyterHub with "
+        "DockerSpawner (see --containers --help)",
     )
     parser.add_argument("--quick", action="store_true", help="one round and three starts")
     parser.add_argument("--json", type=Path, help="also write every value to this file")

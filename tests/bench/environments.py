@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.bench.ground import BenchError, say
 
 HUB = "jupyterhub>=6,<7"
+SPAWNER = "dockerspawner>=14,<15"
 PROXY = "configurable-http-proxy@5"
 _EXCLUDES = (
     Path(__file__).parents[2] / "services" / "builder" / "builtin" / "cassini-python.excludes"
@@ -48,6 +49,24 @@ def install_hub(image: Path) -> HubPlaces:
     home = bench_home()
     home.mkdir(parents=True, exist_ok=True)
     return HubPlaces(environment=_install_python(home, image), proxy=_install_proxy(home))
+
+
+def install_docker_hub() -> HubPlaces:
+    """Return JupyterHub with its spawner of containers, installed if it is not there.
+
+    Raises:
+        BenchError: it cannot be installed.
+    """
+    home = bench_home()
+    home.mkdir(parents=True, exist_ok=True)
+    environment = home / f"docker-hub-{_digest(HUB + SPAWNER)}"
+    if not (environment / _COMPLETE).exists():
+        say("Installing JupyterHub and DockerSpawner into the bench's own place (once) …")
+        _make_environment(environment, Path(_base_python()))
+        install = (_uv(), "pip", "install", "--quiet", "--compile-bytecode", "--python")
+        _run("JupyterHub", [*install, environment / "bin" / "python", HUB, SPAWNER])
+        (environment / _COMPLETE).touch()
+    return HubPlaces(environment=environment, proxy=_install_proxy(home))
 
 
 def make_image(lock: Path) -> Path:
@@ -85,8 +104,7 @@ def _install_python(home: Path, image: Path) -> Path:
 
 
 def _from_lock(environment: Path, lock: Path, python: Path) -> None:
-    shutil.rmtree(environment, ignore_errors=True)
-    _run("environment", [_uv(), "venv", "--quiet", "--no-project", "--python", python, environment])
+    _make_environment(environment, python)
     _run(
         "packages",
         [
@@ -94,6 +112,11 @@ def _from_lock(environment: Path, lock: Path, python: Path) -> None:
             *("--python", environment / "bin" / "python", "--requirements", lock),
         ],
     )
+
+
+def _make_environment(environment: Path, python: Path) -> None:
+    shutil.rmtree(environment, ignore_errors=True)
+    _run("environment", [_uv(), "venv", "--quiet", "--no-project", "--python", python, environment])
 
 
 def _install_proxy(home: Path) -> Path:

@@ -1,4 +1,4 @@
-"""HTTP on loopback as the measurements need it: no redirects, no proxies, no connection reuse."""
+"""HTTP on this machine as the measurements need it: no redirects, no proxies, no reuse."""
 
 import http.client
 import json
@@ -11,7 +11,13 @@ _ANSWER_SECONDS = 30.0
 
 
 def request(
-    port: int, method: str, path: str, token: str | None = None, body: Any = None
+    port: int,
+    method: str,
+    path: str,
+    token: str | None = None,
+    body: Any = None,
+    *,
+    host: str = "127.0.0.1",
 ) -> tuple[int, Any]:
     """Return status and JSON of one request; status 0 where nobody listens."""
     headers = {"Accept": "application/json"}
@@ -19,7 +25,7 @@ def request(
         headers["Authorization"] = f"token {token}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""JupyterHub with its simplest spawner and its own proxy."""
+"""JupyterHub with its own proxy, and its simplest spawner or what ``configuration`` puts there."""
 
 import secrets
 import threading
@@ -16,7 +16,6 @@ _USERS_AT_ONCE = 50  # more take longer than a request is waited for
 _CONFIGURATION = """\
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}"
 c.JupyterHub.hub_port = {hub}
-c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.allow_all = True
 c.JupyterHub.db_url = "sqlite:///{directory}/jupyterhub.sqlite"
@@ -32,8 +31,11 @@ c.JupyterHub.load_roles = [
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy}"
 c.ConfigurableHTTPProxy.command = ["{command}"]
 c.ConfigurableHTTPProxy.pid_file = "{directory}/proxy.pid"
-c.Spawner.cmd = ["{environment}/bin/jupyterhub-singleuser"]
 c.Spawner.args = {flags}
+"""
+_SIMPLE_SPAWNER = """\
+c.JupyterHub.spawner_class = "simple"
+c.Spawner.cmd = ["{environment}/bin/jupyterhub-singleuser"]
 c.Spawner.port = {server}
 c.SimpleLocalProcessSpawner.home_dir_template = "{directory}/home-{{username}}"
 """
@@ -44,14 +46,16 @@ class Hub:
 
     name = "JupyterHub"
 
-    def __init__(self, ground: Ground, places: HubPlaces) -> None:
+    def __init__(
+        self, ground: Ground, places: HubPlaces, configuration: str = _SIMPLE_SPAWNER
+    ) -> None:
         self.token = secrets.token_hex(16)
-        self._public, self.port, proxy, self._server = free_ports(4)
+        self.public, self.port, proxy, self._server = free_ports(4)
         directory = ground.folder("hub", 0o700)
-        configuration = directory / "jupyterhub_config.py"
-        configuration.write_text(
-            _CONFIGURATION.format(
-                public=self._public,
+        file = directory / "jupyterhub_config.py"
+        file.write_text(
+            (_CONFIGURATION + configuration).format(
+                public=self.public,
                 hub=self.port,
                 proxy=proxy,
                 server=self._server,
@@ -62,16 +66,16 @@ class Hub:
                 flags=list(FLAGS),
             )
         )
-        self._child = ground.spawn(
+        self.child = ground.spawn(
             "jupyterhub",
-            (places.environment / "bin" / "jupyterhub", "--config", configuration),
+            (places.environment / "bin" / "jupyterhub", "--config", file),
             plain_environment(
                 HOME=str(directory), PATH=_path(places.environment), BENCH_RUN=str(directory)
             ),
             directory,
         )
         self.version = self._wait()
-        expect(self._public, "POST", f"/hub/api/users/{_USER}", self.token)
+        expect(self.public, "POST", f"/hub/api/users/{_USER}", self.token)
 
     def measure(self) -> Start:
         """Start the user's server, note when it answers, stop it.
@@ -84,23 +88,21 @@ class Hub:
         asked: list[int] = []
         # The hub may keep the answer back until the server is there.
         ask = threading.Thread(
-            target=lambda: asked.append(request(self._public, "POST", path, self.token)[0])
+            target=lambda: asked.append(request(self.public, "POST", path, self.token)[0])
         )
         began = time.time()
         ask.start()
         ready = first_ok(
-            self._server, status, self.token, seconds=START_SECONDS, process=self._child
+            self._server, status, self.token, seconds=START_SECONDS, process=self.child
         )
         ask.join()
-        shown = first_ok(
-            self._public, status, self.token, seconds=START_SECONDS, process=self._child
-        )
+        shown = first_ok(self.public, status, self.token, seconds=START_SECONDS, process=self.child)
         self._stop(path)
         return Start(ready=ready - began, shown=shown - began)
 
     def memory(self) -> Memory:
         """Return what hub and proxy use."""
-        return measure(self._child.pid)
+        return measure(self.child.pid)
 
     def create_users(self, count: int) -> None:
         """Make so many users, beside the one whose server is started."""
@@ -110,17 +112,17 @@ class Hub:
             expect(self.port, "POST", "/hub/api/users", self.token, body)
 
     def _stop(self, path: str) -> None:
-        expect(self._public, "DELETE", path, self.token)
+        expect(self.public, "DELETE", path, self.token)
         wait_for(
             "JupyterHub to stop the server",
-            lambda: request(self._public, "DELETE", path, self.token)[0] in {204, 400, 404},
+            lambda: request(self.public, "DELETE", path, self.token)[0] in {204, 400, 404},
             START_SECONDS,
         )
 
     def _wait(self) -> str:
         def answer() -> str | None:
-            self._child.check()
-            status, content = request(self._public, "GET", "/hub/api/", self.token)
+            self.child.check()
+            status, content = request(self.public, "GET", "/hub/api/", self.token)
             return content["version"] if status == 200 else None
 
         return wait_for("JupyterHub to answer", answer, START_SECONDS)

@@ -117,7 +117,7 @@ def _starts(results: Results) -> str:
         "  /api/status on JupyterLab's own port. Shown: Cassini says running; JupyterHub's proxy\n"
         "  answers the same request."
     )
-    return f"{_columns(rows)}\n{notes}"
+    return f"{columns(rows)}\n{notes}"
 
 
 def _steps(results: Results) -> str:
@@ -130,7 +130,7 @@ def _steps(results: Results) -> str:
         median = statistics.median(read(each) for each in starts)
         rows.append((name, f"{median:.3f}", f"{median - before:+.3f}"))
         before = median
-    return _columns(rows)
+    return columns(rows)
 
 
 def _calls(results: Results) -> str:
@@ -146,7 +146,7 @@ def _calls(results: Results) -> str:
         ),
     ]
     note = "  From before the request is sent to the moment in the pod's intent; SQLite, FULL."
-    return f"{_columns(rows)}\n{note}"
+    return f"{columns(rows)}\n{note}"
 
 
 def _memory(results: Results) -> str:
@@ -161,7 +161,7 @@ def _memory(results: Results) -> str:
     note = (
         f"  After {results.idle_seconds:.0f} s idle, one stopped workspace or no server. Aim: PSS."
     )
-    return f"{_columns(rows)}\n{note}"
+    return f"{columns(rows)}\n{note}"
 
 
 def _side_by_side(results: Results) -> str:
@@ -172,7 +172,7 @@ def _side_by_side(results: Results) -> str:
         speed = statistics.median(each.per_second for each in readings)
         pages = Reading(tuple(page for each in readings for page in each.pages))
         rows.append((name, f"{speed:.1f}", *_milliseconds(pages)))
-    return f"{_columns(rows)}\n  Workspaces here, users there (on the hub's own port); in turn."
+    return f"{columns(rows)}\n  Workspaces here, users there (on the hub's own port); in turn."
 
 
 def _at_size(results: Results) -> str:
@@ -184,7 +184,7 @@ def _at_size(results: Results) -> str:
         rows.append((same, f"{each.total:,}", *_milliseconds(each.same)))
         if each.people is not None:
             rows.append((people, f"{each.total:,}", *_milliseconds(each.people)))
-    return _columns(rows)
+    return columns(rows)
 
 
 def _milliseconds(reading: Reading) -> tuple[str, str]:
@@ -244,7 +244,8 @@ def _percentile(ordered: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> str:
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as text, the first one as their head."""
     head, *body = rows
     indented = [head, *((f"  {row[0]}", *row[1:]) for row in body)]
     widths = [max(map(len, column)) for column in zip(*indented, strict=True)]
