@@ -23,6 +23,7 @@ from services.provisioner.backends.docker.streams import Command, open_events
 from services.provisioner.backends.hints import Hints
 
 _EVENTS = ["create", "start", "die", "oom", "destroy", "pause", "unpause", "rename"]
+_BEGINNINGS = frozenset({"create", "start"})
 _WINDOW_SECONDS, _PATIENCE_SECONDS = 60, 75
 _OVERLAP_SECONDS = 2
 _BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -193,16 +194,19 @@ class Watch:
 
     def _event(self, event: dict[str, Any]) -> None:
         actor = event["Actor"]
-        task = asyncio.create_task(self._settle(actor["ID"], actor["Attributes"][WORKLOAD]))
+        workload_id, begins = actor["Attributes"][WORKLOAD], event["Action"] in _BEGINNINGS
+        task = asyncio.create_task(self._settle(actor["ID"], workload_id, begins=begins))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
-    async def _settle(self, container: str, workload_id: str) -> None:
+    async def _settle(self, container: str, workload_id: str, *, begins: bool) -> None:
         """Hint when the engine's list tells it: it says that a container died before it notes it.
 
-        It answers about one container only when it has done with it.
+        It answers about one container only when it has done with it. A beginning outdates nothing
+        that is known: what was known of the container before is of another state of it.
         """
         with suppress(BackendError):
             await self._engine.call(lambda client: client.inspect_container(container))
-        self._changed(container)
+        if not begins:
+            self._changed(container)
         self.hint(workload_id)
