@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 BUILD_SECONDS, COMMAND_SECONDS = 900.0, 300.0
 SERVICES = ("api", "scheduler", "secrets", "builder", "provisioner")
 INSTALLATION_LABEL = "cassini.installation"
+_BUILT_LABEL = "io.cassini.installation"
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,14 @@ class Stack:
         for kind in ("network", "volume"):
             if ids := self._labelled(kind, "ls"):
                 run("docker", kind, "rm", *ids)
+        built = self._labelled("image", "ls", label=_BUILT_LABEL)
+        with suppress(AssertionError):  # another stack may stand on the same layers
+            run("docker", "image", "rm", "--force", self._image, *built)
 
-    def _labelled(self, *words: str) -> Sequence[str]:
+    def _labelled(self, *words: str, label: str = INSTALLATION_LABEL) -> Sequence[str]:
         if not self._installation:
             return ()
-        label = f"label={INSTALLATION_LABEL}={self._installation}"
+        label = f"label={label}={self._installation}"
         return run("docker", *words, "--quiet", "--filter", label).split()
 
     def _known_id(self) -> str:
