@@ -16,14 +16,14 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--servers", type=int, default=30, help="of all people together")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--only", help="faults whose name holds this")
+    parser.add_argument("--only", action="append", help="faults whose name holds this, or that")
     parser.add_argument("--project", default="cassini-drill", help="name of the compose project")
     parser.add_argument("--keep", action="store_true", help="leave the stack running at the end")
     asked = parser.parse_args()
     chosen = {
         name: fault
         for name, fault in faults(short=asked.short, replicas=asked.replicas).items()
-        if not asked.only or asked.only in name
+        if not asked.only or any(part in name for part in asked.only)
     }
     stack = Stack(asked.project)
     try:
