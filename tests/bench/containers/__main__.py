@@ -5,6 +5,7 @@ all of them; then many at once. Needs Docker, and what JupyterHub is installed f
 """
 
 import argparse
+import signal
 import sys
 import time
 import uuid
@@ -41,6 +42,8 @@ class Contestant(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return the exit code."""
     options = _options(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     client, run = connect(), f"bench-{uuid.uuid4().hex[:8]}"
     ground, stack = Ground(), Stack(options.project)
     results = Results(machine(ground.directory), at_once=options.together)
@@ -51,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AssertionError, BenchError, httpx.HTTPError) as error:
         say(f"bench: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("bench: interrupted")
+        return 130
     finally:
         ground.close(keep=options.keep)
         _remove(client, run)

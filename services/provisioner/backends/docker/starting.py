@@ -150,8 +150,15 @@ class Starter:
         try:
             await self._watch.deliver(container, containers.labels(plan, self._names), values)
         except BackendError:
-            if await self._state(container) in _ALIVE:
-                raise  # else its record tells how it ended
+            # It may have ended since, and its record tells how; or have its values already.
+            if await self._state(container) in _ALIVE and not await self._begun(container):
+                raise
+
+    async def _begun(self, container: str) -> bool:
+        try:
+            return (await self._pods.written(container)).begun
+        except Refused as error:
+            return error.status == NOT_FOUND  # gone, so nothing is left to bring
 
     async def _state(self, container: str) -> str | None:
         """Return the engine's word for how a container is, None if it is gone."""
