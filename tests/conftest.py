@@ -13,8 +13,9 @@ from cassini.testing.clock import FakeClock
 from cassini.testing.databases import fresh_schema, postgres_server, sqlite_url
 from cassini.testing.loop_monitor import monitor_loops
 
-pytest_plugins = ("tests.system.fixtures",)
-"""Here, so that all who start a real platform share one data directory and its built image."""
+pytest_plugins = ("tests.system.fixtures", "tests.stack.fixtures", "tests.clients.fixtures")
+"""Here, so that all who start a real platform share one: its data directory with the built image,
+or the stack."""
 
 LOOP_LIMIT_SECONDS = 0.5
 """Wide, since a virtual machine's own pauses count: the kernel does not tell them."""

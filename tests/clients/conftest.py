@@ -1,26 +1,36 @@
 """A platform and the official clients, each in a process of its own, for whole files of tests."""
 
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.clients.environment import Clients, make_environment
+from tests.clients.environment import Clients
+from tests.clients.platforms import AnyPlatform, built_in_image, empty
 from tests.clients.remote import Library, program
-from tests.conftest import missing
+from tests.stack.fixtures import STACK
 from tests.system.client import Client
+from tests.system.fixtures import platforms
 
 pytest.register_assert_rewrite("tests.clients.walks")
 
 
-@pytest.fixture(scope="session")
-def environment(request) -> Path:
-    """The official clients, installed once for many runs."""
-    try:
-        return make_environment(request.config.cache.mkdir("clients"))
-    except subprocess.CalledProcessError as error:
-        missing("clients", f"they cannot be installed: {error.stderr.strip()}")
+EMBEDDED = (pytest.mark.xdist_group("jupyter"),)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("embedded", marks=EMBEDDED), pytest.param("stack", marks=STACK)],
+)
+def platform(request, tmp_path_factory) -> Iterator[AnyPlatform]:
+    """A running platform for all tests of a file: ``cassini up``, then the distributed form."""
+    if request.param == "embedded":
+        home = request.getfixturevalue("built_home")
+        with platforms(home, tmp_path_factory.mktemp("platform")) as start:
+            yield start()
+        return
+    stack = request.getfixturevalue("stack")
+    yield stack
+    empty(stack.client())
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +77,4 @@ def library(clients) -> Iterator[Library]:
 @pytest.fixture(scope="module")
 def image(http) -> str:
     """The built-in image, as a recipe names it: ``main/admin/cassini-python:0.1.0``."""
-    (found,) = http.ask("GET", "/api/images")["images"]
-    (tag,) = http.ask("GET", f"/api/images/{found['id']}/tags")["image_tags"]
-    return f"{found['owner']['name']}/{found['name']}:{tag['version']}"
+    return built_in_image(http)

@@ -11,7 +11,6 @@ from tests.system.waiting import until
 pytestmark = [
     pytest.mark.clients,
     pytest.mark.jupyter,
-    pytest.mark.xdist_group("jupyter"),
     pytest.mark.timeout(600),
 ]
 

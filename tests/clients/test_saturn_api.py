@@ -21,7 +21,6 @@ from tests.clients.walks.ground import Ground
 pytestmark = [
     pytest.mark.clients,
     pytest.mark.jupyter,
-    pytest.mark.xdist_group("jupyter"),
     pytest.mark.timeout(600),
 ]
 

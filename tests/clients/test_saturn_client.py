@@ -7,7 +7,6 @@ from tests.clients.remote import Refused
 pytestmark = [
     pytest.mark.clients,
     pytest.mark.jupyter,
-    pytest.mark.xdist_group("jupyter"),
     pytest.mark.timeout(600),
 ]
 

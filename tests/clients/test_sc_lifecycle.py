@@ -10,7 +10,6 @@ from tests.clients.printed import refusal, table
 pytestmark = [
     pytest.mark.clients,
     pytest.mark.jupyter,
-    pytest.mark.xdist_group("jupyter"),
     pytest.mark.timeout(600),
 ]
 

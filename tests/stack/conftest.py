@@ -1,31 +1,23 @@
-"""The distributed form for tests: one stack a run, built by it and removed at its end."""
+"""Who uses the stack, and how it is left for the next file."""
 
-import shutil
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
-from tests.stack.stack import Stack, run
+from tests.clients.environment import Clients
+from tests.clients.platforms import empty
+from tests.system.client import Client
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """A stack under a name of this run's own."""
-    if shutil.which("docker") is None:
-        missing("docker", "there is no docker command")
-    for words in (("docker", "info"), ("docker", "compose", "version")):
-        try:
-            run(*words)
-        except AssertionError as error:
-            missing("docker", str(error))
-    if not Path("/var/run/docker.sock").exists():
-        missing("docker", "there is no /var/run/docker.sock, which the stack's services use")
-    made = Stack(f"cassini-test-{uuid.uuid4().hex[:8]}")
-    try:
-        made.up()
-        yield made
-    finally:
-        made.remove()
+@pytest.fixture(scope="module")
+def admin(stack) -> Iterator[Client]:
+    """The admin; what a file made is deleted at its end."""
+    client = stack.client()
+    yield client
+    empty(client)
+
+
+@pytest.fixture(scope="module")
+def clients(environment, stack, admin, tmp_path_factory) -> Clients:
+    """The admin's official clients."""
+    return Clients(environment, tmp_path_factory.mktemp("home"), stack.url, admin.token)

@@ -18,8 +18,8 @@ from tests.system.platform import free_port
 ROOT = Path(__file__).parents[2]
 BUILD_SECONDS, COMMAND_SECONDS = 900.0, 300.0
 SERVICES = ("api", "scheduler", "secrets", "builder", "provisioner")
-INSTALLATION_LABEL = "cassini.installation"
-_BUILT_LABEL = "io.cassini.installation"
+INSTALLATION_LABEL, BUILT_LABEL = "cassini.installation", "io.cassini.installation"
+"""Of everything that belongs to an installation, and of the images it built."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Stack:
 
     def __init__(self, project: str, *, port: int | None = None) -> None:
         self.project = project
-        self._image = f"{project}:local"
+        self.image = f"{project}:local"
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.ended_by_us: set[str] = set()
@@ -67,7 +67,7 @@ class Stack:
         socket = Path("/var/run/docker.sock")
         self._environment = {
             "COMPOSE_PROJECT_NAME": project,
-            "CASSINI_IMAGE": self._image,
+            "CASSINI_IMAGE": self.image,
             "CASSINI_PORT": str(self.port),
             "DOCKER_GID": str(socket.stat().st_gid),
         }
@@ -86,10 +86,21 @@ class Stack:
         """Wait until a server could be started."""
         self.compose("exec", "-T", "api", "cassini", "admin", "wait", seconds=seconds)
 
+    def scale(self, **replicas: int) -> None:
+        """Run so many of each of these services, and wait until a server could be started."""
+        scale = [
+            word for name, count in replicas.items() for word in ("--scale", f"{name}={count}")
+        ]
+        self.compose("up", "--no-recreate", "--detach", *scale)
+        self.wait()
+
     def client(self, user: str = "admin") -> Client:
         """Return a client with a new token of this user."""
-        words = ("exec", "-T", "api", "cassini", "admin", "token", "--user", user)
-        return Client(self.url, self.compose(*words).strip())
+        return Client(self.url, self.cassini("admin", "token", "--user", user).strip())
+
+    def cassini(self, *words: str) -> str:
+        """Return what a ``cassini`` command prints in a container of the api."""
+        return self.compose("exec", "-T", "api", "cassini", *words)
 
     def installation_id(self) -> str:
         """Return the id that everything made by this installation is labelled with."""
@@ -131,9 +142,9 @@ class Stack:
 
     def python(self, script: str, *words: str, seconds: float = COMMAND_SECONDS) -> str:
         """Run a Python script beside the services, in their image and network."""
-        network = f"{self.project}_control"
+        network = f"0-{self.project}-control"
         where = ("docker", "run", "--rm", "--interactive", "--network", network)
-        command = ("--entrypoint", "python", self._image, "-", *words)
+        command = ("--entrypoint", "python", self.image, "-", *words)
         return run(*where, *command, given=script, seconds=seconds)
 
     def bao(self, script: str) -> None:
@@ -147,7 +158,7 @@ class Stack:
         self.compose("run", "--rm", "--no-deps", "-T", "openbao-setup")
 
     def remove(self) -> None:
-        """Remove everything of this installation, workloads and homes too."""
+        """Remove everything of this installation, workloads and homes and images too."""
         with suppress(AssertionError):  # it never came so far as to have an id
             self.installation_id()
         self.compose("stop", "--timeout", "1", "provisioner")  # it would make them anew
@@ -157,20 +168,22 @@ class Stack:
         for kind in ("network", "volume"):
             if ids := self._labelled(kind, "ls"):
                 run("docker", kind, "rm", *ids)
-        built = self._labelled("image", "ls", label=_BUILT_LABEL)
-        with suppress(AssertionError):  # another stack may stand on the same layers
-            run("docker", "image", "rm", "--force", self._image, *built)
+        # By their names: another installation's image may be the very same.
+        built = ("--filter", f"label={BUILT_LABEL}={self._installation}")
+        names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", *built).split()
+        with suppress(AssertionError):  # somebody uses one of them
+            run("docker", "image", "rm", self.image, *names)
 
-    def _labelled(self, *words: str, label: str = INSTALLATION_LABEL) -> Sequence[str]:
+    def _labelled(self, *words: str) -> Sequence[str]:
         if not self._installation:
             return ()
-        label = f"label={label}={self._installation}"
+        label = f"label={INSTALLATION_LABEL}={self._installation}"
         return run("docker", *words, "--quiet", "--filter", label).split()
 
     def _known_id(self) -> str:
         volume = f"{self.project}_keys-public"
         words = ("--rm", "--volume", f"{volume}:/public:ro", "--entrypoint", "cat")
-        return run("docker", "run", *words, self._image, "/public/installation-id").strip()
+        return run("docker", "run", *words, self.image, "/public/installation-id").strip()
 
 
 def labels_of(text: str) -> dict[str, str]:

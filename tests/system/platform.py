@@ -219,6 +219,10 @@ class Platform:
 
     def client(self, user: str = "admin") -> Client:
         """Return a client with a new token of this user, made on the command line."""
-        made = run_cassini(self.home, "admin", "token", "--user", user)
-        assert made.returncode == 0, made.stderr
-        return Client(self.url, made.stdout.strip())
+        return Client(self.url, self.cassini("admin", "token", "--user", user).strip())
+
+    def cassini(self, *words: str) -> str:
+        """Return what a ``cassini`` command prints; it must succeed."""
+        ended = run_cassini(self.home, *words)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout

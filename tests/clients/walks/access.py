@@ -2,7 +2,6 @@
 
 from tests.clients.walks.ground import Ground, only, refusal
 from tests.system.client import Client
-from tests.system.platform import run_cassini
 
 PASSWORD = "a long password of one who signs in"
 
@@ -71,7 +70,7 @@ def browser(ground: Ground) -> None:
 
 def set_password(ground: Ground, user: str, password: str) -> None:
     """Set a password as its owner does: in a browser that a link signed in."""
-    link = run_cassini(ground.platform.home, "admin", "sign-in-link", "--user", user).stdout
+    link = ground.platform.cassini("admin", "sign-in-link", "--user", user)
     page = Client(ground.platform.url, "").http
     page.headers["Origin"] = ground.platform.url
     code = link.strip().partition("code=")[2]

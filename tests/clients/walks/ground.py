@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from tests.clients.platforms import AnyPlatform
 from tests.clients.remote import Operations, Refused
 from tests.system.client import Client
-from tests.system.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Ground:
     """As the admin calls it."""
     http: Client
     """The admin without any client of theirs: to prepare, and to wait for facts."""
-    platform: Platform
+    platform: AnyPlatform
     image: str
     """The built-in image, as a recipe names it."""
     started: str
