@@ -171,7 +171,8 @@ class Engine:
     async def close(self) -> None:
         """End all streams and connections."""
         for stream in tuple(self._streams):
-            stream.close()
+            with suppress(OSError):  # its thread closes it right now
+                stream.close()
         client, self._client = self._client, None
         if client is not None:
             await asyncio.to_thread(client.close)

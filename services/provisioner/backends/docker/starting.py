@@ -31,6 +31,7 @@ from services.provisioner.settings import DockerSettings
 
 _CONFLICT = 409
 _PERMISSIONS = 0o777
+_LOOKS, _LOOK_SECONDS = 50, 0.1
 _CREATED, _ALIVE = "created", frozenset({"running", "paused"})
 
 A = TypeVar("A")
@@ -105,10 +106,18 @@ class Starter:
         try:
             return await self._engine.call(work), True
         except Refused as error:
-            found = await self._pods.find(plan.name) if error.status == _CONFLICT else None
+            found = await self._made_by_another(plan) if error.status == _CONFLICT else None
             if found is None:
                 raise
             return found, False
+
+    async def _made_by_another(self, plan: PodPlan) -> str | None:
+        """Return the container that has the name: it is taken a moment before it can be found."""
+        for _ in range(_LOOKS):
+            if found := await self._pods.find(plan.name):
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+        return None
 
     async def _waiting(self, container: str) -> str | None:
         """Return the state of a container that never had its values, None if it needs none."""
