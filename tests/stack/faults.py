@@ -30,8 +30,9 @@ def kill(service: str, stack: Stack, *, count: int | None = None) -> None:
     """Kill -9 every replica of a service at the same moment, or some of them."""
     for container in stack.containers(service)[:count]:
         state = json.loads(run("docker", "inspect", "--format", "{{json .State}}", container))
-        with suppress(ProcessLookupError):
-            os.kill(state["Pid"], signal.SIGKILL)
+        if state["Pid"]:  # 0: it does not run, and 0 would mean all of our own processes
+            with suppress(ProcessLookupError):
+                os.kill(state["Pid"], signal.SIGKILL)
     until(lambda: _runs(stack, service), f"{service} is restarted", seconds=_UP_SECONDS)
 
 

@@ -10,7 +10,7 @@ pytestmark = [
     pytest.mark.rabbitmq,
     pytest.mark.postgres,
     pytest.mark.xdist_group("stack"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
 ]
 
 _CHOSEN = ("no fault", "kill -9 provisioner", "delete containers", "repeat and reorder messages")
