@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from cassini.contracts.catalog import CATALOG
+from cassini.contracts.resources import ServiceName
 from cassini.runtime.settings import SizeSettings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -84,8 +86,11 @@ async def test_a_disabled_size_is_refused_with_its_message(configured, admin):
     assert refused.json() == expected
 
 
-async def test_the_api_is_ready_when_a_workspace_could_be_started(world):
-    why = world.service.health
+async def test_the_platform_is_ready_when_a_workspace_could_be_started(world):
+    why = world.service.could_start
+
+    async def take(envelopes):
+        return [None] * len(envelopes)
 
     async def reason() -> str | None:
         world.service._tasks = {"relay": None}  # as if its loops ran
@@ -93,6 +98,10 @@ async def test_the_api_is_ready_when_a_workspace_could_be_started(world):
         world.service._tasks = {}
         return health.reason
 
+    assert "builder, provisioner, secrets" in str(await reason())
+    for name, event in CATALOG.items():
+        for reader in event.readers if ServiceName.API in event.writers else ():
+            world.ground.bus.subscribe(reader, name, take)
     assert await reason() is None
     await world.image("building")
     assert "being built" in str(await reason())
