@@ -3,7 +3,8 @@
 What the boundaries are and how they are found: ``crash/doors.py`` and ``crash/exploring.py``. What
 must be true afterwards: ``crash/facts.py``. The workload is a tiny server; platform, databases,
 bus, shims, namespaces and homes are the real ones. Every seventh occurrence is killed at, beginning
-with a random one; with ``CASSINI_TEST_CRASH_EVERY=1``, as in CI, every one, and none is skipped.
+with a random one; in CI every other one; with ``CASSINI_TEST_CRASH_EVERY=1`` every one, and none is
+skipped.
 """
 
 import os
