@@ -1,10 +1,12 @@
 """A service starts, answers, survives its loops' failures, and stops in order."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 import structlog
 
+from cassini.contracts.envelope import envelop
 from cassini.contracts.images import ImageStatus
 from cassini.contracts.resources import ServiceName
 from cassini.runtime.bus_memory import MemoryBus
@@ -52,14 +54,8 @@ async def test_a_started_service_takes_a_wish_and_says_what_it_sees(builder):
 
 
 def envelope_of(message):
-    class Event:
-        type, id, traceparent = "image.declared.v1", "e" * 32, None
-
-        @staticmethod
-        def message():
-            return message
-
-    return Event
+    now = datetime.now(UTC)
+    return envelop(message, event_id="e" * 32, source=ServiceName.API, time=now)
 
 
 async def test_join_returns_when_nothing_is_left_to_send_or_to_do(builder):

@@ -384,6 +384,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 async def test_each_mistake_is_told_with_what_to_do_and_never_with_a_value(case, vault, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="urllib3")  # the platform's own logging turns it down
     settings, (change, told) = vault.prepare(), WRONG[case]
     if case == "an engine of version 1":
         vault.enable("mounts/version-one", type="kv", options={"version": "1"})
@@ -405,6 +406,7 @@ async def test_each_mistake_is_told_with_what_to_do_and_never_with_a_value(case,
 
 async def test_values_stand_in_no_log_line_when_all_goes_well(vault, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="urllib3")  # the platform's own logging turns it down
     store, credential = VaultStore(vault.prepare()), new_id()
     await store.put(credential, VALUE)
     await store.get(credential)
