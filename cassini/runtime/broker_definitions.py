@@ -34,7 +34,6 @@ def broker_definitions(
     users = [_user(str(name), password, salt()) for name, password in sorted(passwords.items())]
     administrator = _user(ADMINISTRATOR, administrator_password, salt())
     everything = {"user": ADMINISTRATOR, "vhost": vhost}
-    queues = all_queues()
     return {
         "vhosts": [{"name": vhost, "default_queue_type": "quorum"}],
         "users": [*users, administrator | {"tags": ["administrator"]}],
@@ -47,28 +46,18 @@ def broker_definitions(
             for name in sorted(passwords)
             for each in _topic_permissions(name)
         ],
-        "exchanges": [
-            {
-                "name": name,
-                "vhost": vhost,
-                "type": "topic",
-                "durable": True,
-                "auto_delete": False,
-                "internal": False,
-                "arguments": {},
-            }
-            for name in (EVENTS, DEAD)
-        ],
-        "queues": [
-            {
-                "name": queue.name,
-                "vhost": vhost,
-                "durable": True,
-                "auto_delete": False,
-                "arguments": queue.arguments,
-            }
-            for queue in queues
-        ],
+        **_topology(vhost),
+    }
+
+
+def _topology(vhost: str) -> dict[str, Any]:
+    """Return exchanges, queues and bindings."""
+    lasting = {"vhost": vhost, "durable": True, "auto_delete": False}
+    topic = lasting | {"type": "topic", "internal": False, "arguments": {}}
+    queues = all_queues()
+    return {
+        "exchanges": [topic | {"name": name} for name in (EVENTS, DEAD)],
+        "queues": [lasting | {"name": each.name, "arguments": each.arguments} for each in queues],
         "bindings": [
             {
                 "source": queue.exchange,
