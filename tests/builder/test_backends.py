@@ -20,7 +20,7 @@ async def test_an_image_holds_what_was_asked_for_and_is_named_by_its_digest(plac
     recipe = await backend.resolve(SIX, log)
     image = await backend.build(recipe, log)
     assert recipe.digest == image.digest
-    assert "1.17.0\n" == place.run(image, "import six; print(six.__version__)")
+    assert "1.17.0\n" == await place.run(image, "import six; print(six.__version__)")
     assert image == await backend.verify(image.digest)
     assert log.count_of("Installed 1 package") == 1
 

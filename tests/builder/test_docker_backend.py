@@ -64,7 +64,7 @@ async def test_an_image_keeps_its_contract(docker_backend, engine, log, installa
     assert ("jovyan", "1000") == (variables["NB_USER"], variables["NB_UID"])
     assert variables["PATH"].startswith(f"{prefix}/bin:")
     assert (installation, image.digest) == (config["Labels"][LABEL], config["Labels"][DIGEST_LABEL])
-    told = run_in(
+    told = await run_in(
         engine,
         image,
         ["sh", "-c", "id -u; pwd; ls; tree --version; ls $CASSINI_IMAGE/share/jupyter/kernels"],

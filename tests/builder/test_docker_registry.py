@@ -75,7 +75,7 @@ async def test_an_image_is_built_when_the_registry_has_it(
     assert image == await backend.verify(image.digest)
     engine.images.pull(repository, tag=digest)
     try:
-        assert "1000\n" == run_in(engine, image, ["id", "-u"])
+        assert "1000\n" == await run_in(engine, image, ["id", "-u"])
     finally:
         engine.images.remove(image.reference)
 

@@ -89,7 +89,7 @@ async def test_no_credential_of_a_build_is_in_its_image(
     recipe = await backend.resolve(spec, log)
     image = await backend.build(recipe, log)
 
-    assert "42\n" == run_in(
+    assert "42\n" == await run_in(
         engine, image, ["python", "-c", "import cassini_tiny as tiny; print(tiny.answer)"]
     )
     planted = (PASSWORD, PROXY, CERTIFICATE, private_index)

@@ -87,10 +87,11 @@ async def test_handlers_steps_and_sends_are_measured(builder):
     with pytest.raises(ValueError, match="refused"):
         await declare(builder, wish(1, resource_id=OTHER_ID, what="refused"))
     await until(lambda: is_told(builder, ("cassini_relay_sends_total", "taken")))
+    await builder.images.queue.join()
     found = await values(builder)
     handled = "cassini_handler_seconds_count", "image.declared.v1"
     assert (found[*handled, "done"], found[*handled, "failed"]) == (1, 1)
-    assert found["cassini_step_seconds_count", "image", "settled"] == 1
+    assert found["cassini_step_seconds_count", "image", "settled"] == len(builder.steps)
     assert found["cassini_ready",] == 1
     assert found["cassini_workqueue_waiting", "image"] == 0
 

@@ -15,10 +15,9 @@ import platform
 import re
 import time
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
 from uuid import uuid4
 
 from cassini.contracts.images import ImageSpec
@@ -32,6 +31,7 @@ from services.builder.backends.docker.classic import build_classic
 from services.builder.backends.docker.context import build_context
 from services.builder.backends.docker.engine import Engine
 from services.builder.backends.docker.failures import BuildFailed, explain_build
+from services.builder.backends.docker.options import BuildOptions
 from services.builder.backends.docker.records import EngineImage
 from services.builder.backends.docker.room import make_room
 from services.builder.backends.local_env import base_interpreter
@@ -52,18 +52,6 @@ STAGE_LABEL = "io.cassini.stage"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEPT_LINES = 60
-
-
-class _Options(TypedDict):
-    """What both builders are told."""
-
-    host: str | None
-    name: str
-    labels: Mapping[str, str]
-    network: str | None
-    arguments: Mapping[str, str]
-    log: LogSink
-    seconds: float
 
 
 class DockerBackend:
@@ -224,7 +212,7 @@ class DockerBackend:
         await log(f"Building with {'BuildKit' if command else 'the classic builder'}.")
         stage = f"{STAGE_LABEL}={self._installation}-{uuid4().hex}"
         access = await asyncio.to_thread(read_access, self._settings)
-        options = _Options(
+        options = BuildOptions(
             host=self._settings.docker_host,
             name=name,
             labels={LABEL: self._installation, DIGEST_LABEL: recipe.digest},
@@ -246,9 +234,9 @@ class DockerBackend:
         async with context as folder:
             try:
                 if command is not None:
-                    await build_with_buildkit(command, folder, **options)
+                    await build_with_buildkit(command, folder, options)
                 else:
-                    await build_classic(self._engine, folder, stage=stage, **options)
+                    await build_classic(self._engine, folder, options, stage)
             except BuildFailed as failed:
                 raise explain_build(list(said), clean_line(str(failed))) from None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from cassini.runtime.errors import BackendError
 from services.builder.backends.base import LogSink
 from services.builder.backends.docker.failures import BuildFailed
+from services.builder.backends.docker.options import BuildOptions
 from services.builder.backends.processes import end_group, read_lines
 from services.builder.dockerfile import SECRETS
 
@@ -46,55 +47,38 @@ async def find_buildkit() -> str | None:
         await end_group(process)
 
 
-async def build_with_buildkit(
-    command: str,
-    context: Path,
-    *,
-    host: str | None,
-    name: str,
-    labels: Mapping[str, str],
-    network: str | None,
-    arguments: Mapping[str, str],
-    log: LogSink,
-    seconds: float,
-) -> None:
+async def build_with_buildkit(command: str, context: Path, options: BuildOptions) -> None:
     """Build the folder ``context`` and give the image a name.
 
     Args:
         command: the ``docker`` command.
         context: the folder with the Dockerfile; its ``secrets`` stay on this side.
-        host: the engine's address; None for the environment's.
-        name: what the image is called once it is whole.
-        labels: what it carries.
-        network: of the build's containers.
-        arguments: predefined build arguments (proxies), which leave no trace.
-        log: takes each line as it is printed.
-        seconds: until the build is ended.
+        options: how.
 
     Raises:
         BuildFailed: a step failed; it holds what the command said at the end.
         BackendError: not done in time.
     """
     secrets = context / "secrets"
-    options = [f"--label={key}={value}" for key, value in labels.items()]
-    options += [f"--secret=id={each},src={secrets / each}" for each in SECRETS]
-    options += [f"--build-arg={key}" for key in arguments]  # their values are in the environment
-    options += [f"--network={network}"] if network is not None else []
+    flags = [f"--label={key}={value}" for key, value in options.labels.items()]
+    flags += [f"--secret=id={each},src={secrets / each}" for each in SECRETS]
+    flags += [f"--build-arg={key}" for key in options.arguments]  # values: in the environment
+    flags += [f"--network={options.network}"] if options.network is not None else []
     process = await asyncio.create_subprocess_exec(
-        *(command, "build", "--progress=plain", f"--tag={name}", *options, str(context)),
+        *(command, "build", "--progress=plain", f"--tag={options.name}", *flags, str(context)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(host, arguments),
+        env=_environment(options.host, options.arguments),
         cwd="/",
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(seconds):
-            error = await _tell(process, log)
+        async with asyncio.timeout(options.seconds):
+            error = await _tell(process, options.log)
             await process.wait()
     except TimeoutError:
-        minutes = round(seconds / 60)
+        minutes = round(options.seconds / 60)
         raise BackendError(f"The build did not end within {minutes} minutes.") from None
     finally:
         await end_group(process)

@@ -9,10 +9,10 @@ import asyncio
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError
@@ -22,8 +22,9 @@ from docker.utils.build import create_archive
 
 from cassini.runtime.blocking import in_thread
 from services.builder.backends.base import LogSink
-from services.builder.backends.docker.engine import Engine, engine_errors
+from services.builder.backends.docker.engine import Engine, engine_errors, follow
 from services.builder.backends.docker.failures import BuildFailed
+from services.builder.backends.docker.options import BuildOptions
 
 _OF_THE_BUILDER = re.compile(
     r" ---> |Step \d+/\d+ : |Removing intermediate container |Successfully (built|tagged) "
@@ -45,32 +46,14 @@ class _Client(docker.APIClient):
             CancellableStream(iter(()), self._answer).close()
 
 
-async def build_classic(
-    engine: Engine,
-    context: Path,
-    *,
-    host: str | None,
-    name: str,
-    labels: Mapping[str, str],
-    stage: str,
-    network: str | None,
-    arguments: Mapping[str, str],
-    log: LogSink,
-    seconds: float,
-) -> None:
+async def build_classic(engine: Engine, context: Path, options: BuildOptions, stage: str) -> None:
     """Build the folder ``context`` and give the image a name.
 
     Args:
         engine: where the stage with the secrets is removed again.
         context: the folder with the Dockerfile.
-        host: the engine's address; None for the environment's.
-        name: what the image is called once it is whole.
-        labels: what it carries.
+        options: how.
         stage: the label of the stage that has secrets.
-        network: of the build's containers.
-        arguments: predefined build arguments (proxies).
-        log: takes each line as it is printed.
-        seconds: until the build is ended.
 
     Raises:
         BuildFailed: a step failed; it holds what was said.
@@ -79,44 +62,46 @@ async def build_classic(
     loop = asyncio.get_running_loop()
     clients: list[_Client] = []
 
-    def say(line: str) -> None:
-        asyncio.run_coroutine_threadsafe(_write(log, line), loop).result()
+    def say(event: Mapping[str, Any]) -> None:
+        for line in str(event.get("stream", "")).splitlines():
+            if _OF_THE_BUILDER.match(line) is None:
+                asyncio.run_coroutine_threadsafe(_write(options.log, line), loop).result()
 
     def build() -> None:
         with engine_errors(), tempfile.TemporaryFile() as archive:
-            client = _Client(timeout=int(seconds), **_address(host))
+            create_archive(str(context), files=_names(context), fileobj=archive)
+            archive.seek(0)
+            client = _Client(timeout=int(options.seconds), **_address(options.host))
             clients.append(client)
             try:
-                create_archive(str(context), files=_names(context), fileobj=archive)
-                archive.seek(0)
-                events = client.build(
-                    fileobj=archive,
-                    custom_context=True,
-                    tag=name,
-                    labels=dict(labels),
-                    network_mode=network,
-                    buildargs=dict(arguments),
-                    rm=True,
-                    forcerm=True,
-                    decode=True,
-                    use_config_proxy=False,
-                )
-                for event in events:
-                    if "error" in event:
-                        raise BuildFailed(str(event["error"]))
-                    for line in str(event.get("stream", "")).splitlines():
-                        if _OF_THE_BUILDER.match(line) is None:
-                            say(line)
+                error = follow(_begin(client, archive, options), say)
             finally:
                 client.close()
+        if error is not None:
+            raise BuildFailed(error)
 
     try:
-        await in_thread(build, seconds=seconds, what="the build")
+        await in_thread(build, seconds=options.seconds, what="the build")
     finally:
         for client in clients:
             with suppress(OSError, AttributeError):
                 client.end_stream()
         await _remove_stage(engine, stage)
+
+
+def _begin(client: _Client, archive: IO[bytes], options: BuildOptions) -> Iterable[Any]:
+    return client.build(
+        fileobj=archive,
+        custom_context=True,
+        tag=options.name,
+        labels=dict(options.labels),
+        network_mode=options.network,
+        buildargs=dict(options.arguments),
+        rm=True,
+        forcerm=True,
+        decode=True,
+        use_config_proxy=False,
+    )
 
 
 def _address(host: str | None) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Engine:
             events = client.api.pull(
                 repository, tag=tag, stream=True, decode=True, auth_config=credentials
             )
-            _follow(events, lambda _: None)
+            _move(events, lambda _: None)
 
         try:
             await self.call(pull, seconds=MOVE_SECONDS)
@@ -206,7 +206,7 @@ class Engine:
             events = client.api.push(
                 repository, tag=tag, stream=True, decode=True, auth_config=credentials
             )
-            _follow(events, say)
+            _move(events, say)
 
         await self.call(push, seconds=MOVE_SECONDS)
 
@@ -249,11 +249,7 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        said = str(error.explanation or error)
-        if any(word in said.lower() for word in _DISK_FULL):
-            message = "The engine's disk is full: make room for images."
-            raise BackendError(message, code="disk_full") from error
-        raise BackendError(f"The Docker engine says: {said}") from error
+        raise _failure(str(error.explanation or error)) from error
     except (DockerException, requests.RequestException, OSError) as error:
         message = "The Docker engine cannot be reached: is it running, and may we use its socket?"
         raise BackendError(message, code="engine_unreachable", said=str(error)) from error
@@ -263,17 +259,33 @@ async def _write(log: LogSink, line: str) -> None:
     await log(line)
 
 
-def _follow(events: Iterable[Any], say: Callable[[Mapping[str, Any]], None]) -> None:
-    """Read a stream of the engine to its end.
+def follow(events: Iterable[Any], say: Callable[[Mapping[str, Any]], None]) -> str | None:
+    """Read a stream of the engine, and return the error that it tells of.
 
-    Raises:
-        BackendError: it tells of an error.
+    To its end also after an error: only then is its connection given back.
     """
+    error = None
     for event in events:
         if "error" in event:
-            said = str(event["error"])
-            if any(word in said.lower() for word in _DISK_FULL):
-                message = "The engine's disk is full: make room for images."
-                raise BackendError(message, code="disk_full")
-            raise BackendError(f"The Docker engine says: {said}")
-        say(event)
+            error = str(event["error"])
+        else:
+            say(event)
+    return error
+
+
+def _move(events: Iterable[Any], say: Callable[[Mapping[str, Any]], None]) -> None:
+    """Follow a pull or push.
+
+    Raises:
+        BackendError: it failed.
+    """
+    said = follow(events, say)
+    if said is not None:
+        raise _failure(said)
+
+
+def _failure(said: str) -> BackendError:
+    if any(word in said.lower() for word in _DISK_FULL):
+        message = "The engine's disk is full: make room for images."
+        return BackendError(message, code="disk_full")
+    return BackendError(f"The Docker engine says: {said}")
