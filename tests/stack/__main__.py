@@ -15,6 +15,12 @@ def main() -> int:
     parser.add_argument("--replicas", type=int, default=1, help="of every service")
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--servers", type=int, default=30, help="of all people together")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=4.0,
+        help="seconds between two requests of one person; with less the machine may lag behind",
+    )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", action="append", help="faults whose name holds this, or that")
     parser.add_argument("--project", default="cassini-drill", help="name of the compose project")
@@ -29,7 +35,12 @@ def main() -> int:
     try:
         stack.up(replicas=asked.replicas)
         outcomes, wrong = drill(
-            stack, chosen, people=asked.people, each=asked.servers // asked.people, seed=asked.seed
+            stack,
+            chosen,
+            people=asked.people,
+            each=asked.servers // asked.people,
+            pause=asked.pause,
+            seed=asked.seed,
         )
     finally:
         if not asked.keep:

@@ -43,7 +43,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def drill(
-    stack: Stack, faults: Mapping[str, Fault], *, people: int, each: int, seed: int | None = None
+    stack: Stack,
+    faults: Mapping[str, Fault],
+    *,
+    people: int,
+    each: int,
+    pause: float,
+    seed: int | None = None,
 ) -> tuple[list[Outcome], list[str]]:
     """Make all faults; returns how each ended, and what was wrong at the end."""
     seed = random.randrange(10**6) if seed is None else seed
@@ -52,7 +58,7 @@ def drill(
     client = stack.client()
     recorder = Recorder(stack)
     recorder.start()
-    load = Load(client, people=people, each=each, seed=seed)
+    load = Load(client, people=people, each=each, pause=pause, seed=seed)
     try:
         outcomes = [_one(stack, load, name, fault) for name, fault in faults.items()]
         accepted = sum(len(server.accepted) for server in load.servers)

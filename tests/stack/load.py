@@ -15,7 +15,6 @@ import httpx
 from tests.system.client import Client
 from tests.system.small_server import small_server
 
-_PAUSE_SECONDS = (0.2, 2.0)
 _AGAIN_SECONDS = 0.5
 RUNNING, STOPPED = "running", "stopped"
 _VERBS = {"start": RUNNING, "stop": STOPPED, "restart": RUNNING}
@@ -36,11 +35,12 @@ class Server:
 class Person(threading.Thread):
     """Works on servers until told to pause or to end."""
 
-    def __init__(self, client: Client, servers: list[Server], seed: int) -> None:
+    def __init__(self, client: Client, servers: list[Server], *, pause: float, seed: int) -> None:
         super().__init__(daemon=True)
         self.servers = servers
         self.problems: list[str] = []
         self._client = client
+        self._pause = pause
         self._random = random.Random(seed)
         self._go = threading.Event()
         self._idle = threading.Event()
@@ -55,7 +55,7 @@ class Person(threading.Thread):
                 continue
             self._idle.clear()
             self._ask(self._random.choice(self.servers))
-            time.sleep(self._random.uniform(*_PAUSE_SECONDS))
+            time.sleep(self._random.uniform(0, 2 * self._pause))
 
     def go(self) -> None:
         """Begin, or go on."""
@@ -97,16 +97,21 @@ class Person(threading.Thread):
 
 
 class Load:
-    """All people."""
+    """All people; ``pause`` is how many seconds each waits between two requests on average."""
 
-    def __init__(self, client: Client, *, people: int, each: int, seed: int) -> None:
+    def __init__(self, client: Client, *, people: int, each: int, pause: float, seed: int) -> None:
         self.client = client
         self.servers = [
             Server(client.create(f"drill-{seed}-{number}", **small_server()))
             for number in range(people * each)
         ]
         self.people = [
-            Person(client, self.servers[start * each : (start + 1) * each], seed + start)
+            Person(
+                client,
+                self.servers[start * each : (start + 1) * each],
+                pause=pause,
+                seed=seed + start,
+            )
             for start in range(people)
         ]
         for person in self.people:

@@ -76,6 +76,16 @@ class Stack:
         """Run ``docker compose`` in this project."""
         return run("docker", "compose", *words, seconds=seconds, **self._environment)
 
+    def compose_bytes(
+        self, *words: str, given: Path | None = None, to: Path = Path(os.devnull)
+    ) -> None:
+        """Run ``docker compose`` on a file's bytes, and write what it prints to a file."""
+        command, environment = ("docker", "compose", *words), os.environ | self._environment
+        with (given or Path(os.devnull)).open("rb") as read, to.open("wb") as written:
+            subprocess.run(
+                command, cwd=ROOT, env=environment, stdin=read, stdout=written, check=True
+            )
+
     def up(self, *, replicas: int = 1) -> None:
         """Build and start everything, and wait until a server could be started."""
         scale = [word for name in SERVICES for word in ("--scale", f"{name}={replicas}")]

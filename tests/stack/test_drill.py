@@ -19,7 +19,7 @@ _CHOSEN = ("no fault", "kill -9 provisioner", "delete containers", "repeat and r
 def test_every_accepted_request_has_one_effect_whatever_breaks(stack):
     every = faults(short=True)
     outcomes, wrong = drill(
-        stack, {name: every[name] for name in _CHOSEN}, people=2, each=2, seed=1
+        stack, {name: every[name] for name in _CHOSEN}, people=2, each=2, pause=1.0, seed=1
     )
     print(table(outcomes))
 
