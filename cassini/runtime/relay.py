@@ -2,7 +2,8 @@
 
 Each round takes up to 128 deliveries that are due, oldest first and at most one for each
 destination and subject, so that one reader sees one resource's events in order where nothing
-fails. No session is open while it waits for the bus. What was taken is deleted, what was not is
+fails. Of the wishes of one subject only the newest is sent: a wish is full, and after an outage
+many wait that nobody wants any more. No session is open while it waits for the bus. What was taken is deleted, what was not is
 due again later: without limit when the other side could not be reached, eight times when the
 reader failed by itself; then the row stays as a dead letter for a person to look at. While the bus
 is not connected nothing is tried, so that no row is in back-off when it comes back.
@@ -11,13 +12,17 @@ A kill between sending and deleting sends again: readers compare numbers, so it 
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Row, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cassini.contracts.catalog import CATALOG
 from cassini.contracts.envelope import Envelope
+from cassini.contracts.resources import Declared
 from cassini.runtime.bus import Bus
 from cassini.runtime.clock import Clock
 from cassini.runtime.database import Database, is_outage
@@ -89,15 +94,17 @@ class Relay:
         async with self._round:
             self._retry_at = float("inf")
             async with self._database.read() as session:
-                batch = await self._due(session)
-            if not batch:
+                rows = await self._due(session)
+            if not rows:
                 return 0
+            superseded = _superseded(rows)
+            batch = self._choose([row for row in rows if row.position not in superseded])
             outcomes = await asyncio.gather(*(self._send(delivery) for delivery in batch))
             failures = [outcome for outcome in outcomes if outcome is not None]
             failed = {failure.delivery.position for failure in failures}
             taken = [each.position for each in batch if each.position not in failed]
             async with self._database.write() as session:
-                await self._mark(session, taken, failures)
+                await self._mark(session, [*superseded, *taken], failures)
             return len(batch)
 
     async def pending(self) -> int:
@@ -107,15 +114,20 @@ class Relay:
             count = select(func.count()).select_from(table).where(table.c.state == PENDING)
             return int((await session.execute(count)).scalar_one())
 
-    async def _due(self, session: AsyncSession) -> list[_Delivery]:
+    async def _due(self, session: AsyncSession) -> Sequence[Row[Any]]:
         table = self._table
         due = (table.c.state == PENDING, table.c.next_at <= self._clock.now())
         query = select(table).where(*due).order_by(table.c.position).limit(_BATCH)
         rows = (await session.execute(query)).all()
-        first: dict[tuple[str, str], Row[tuple[object, ...]]] = {}
+        self._more = len(rows) == _BATCH
+        return rows
+
+    def _choose(self, rows: Sequence[Row[Any]]) -> list[_Delivery]:
+        """Return the first delivery of each destination and subject."""
+        first: dict[tuple[str, str], Row[Any]] = {}
         for row in rows:
             first.setdefault((row.destination, row.subject), row)
-        self._more = len(first) < len(rows) or len(rows) == _BATCH
+        self._more = self._more or len(first) < len(rows)
         return [
             _Delivery(row.position, row.destination, row.tries, Envelope(**row.envelope))
             for row in first.values()
@@ -156,3 +168,16 @@ class Relay:
                 given_up=failure.is_final,
                 error=values["error"],
             )
+
+
+def _superseded(rows: Sequence[Row[Any]]) -> set[int]:
+    """Return the positions of wishes after which a newer one of the same subject comes."""
+    newest: dict[tuple[str, str, str], int] = {}
+    wishes = [row for row in rows if _is_wish(row)]
+    for row in wishes:
+        newest[row.destination, row.subject, row.envelope["type"]] = row.position
+    return {row.position for row in wishes} - set(newest.values())
+
+
+def _is_wish(row: Row[Any]) -> bool:
+    return issubclass(CATALOG[row.envelope["type"]].model, Declared)

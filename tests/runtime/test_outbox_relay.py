@@ -14,7 +14,7 @@ from cassini.runtime.outbox import DEAD
 from cassini.runtime.tracing import Kind, trace
 from cassini.testing.probe import ProbeBus
 from cassini.testing.waiting import until
-from tests.runtime.things import DECLARATION, ID, OTHER_ID, OUTBOX, Stage, wish
+from tests.runtime.things import DECLARATION, ID, OTHER_ID, OUTBOX, Stage, fact, wish
 
 
 async def test_an_event_leaves_after_the_commit_and_its_rows_are_gone(stage):
@@ -64,12 +64,33 @@ async def test_the_envelope_tells_source_subject_time_and_cause(stage):
 
 
 async def test_one_subject_s_events_are_taken_in_order_one_a_round(stage):
-    await stage.emit(*(wish(number) for number in range(1, 6)))
+    await stage.emit(*(fact(sequence=number) for number in range(1, 6)))
 
     rounds = [await stage.relay.send_due() for _ in range(5)]
 
     assert rounds == [1, 1, 1, 1, 1]
-    assert [each.generation for each in await stage.send_all()] == [1, 2, 3, 4, 5]
+    assert [each.sequence for each in await stage.send_all()] == [1, 2, 3, 4, 5]
+
+
+async def test_of_one_subject_s_wishes_only_the_newest_is_sent(stage):
+    await stage.emit(wish(1), fact(), wish(2), wish(1, resource_id=OTHER_ID), wish(3))
+
+    sent = await stage.send_all()
+
+    assert [fact(), wish(1, resource_id=OTHER_ID), wish(3)] == sent
+    assert await stage.count(OUTBOX) == 0
+
+
+async def test_a_dead_letter_is_not_superseded(stage):
+    await stage.emit(wish(1))
+    stage.bus.fail(ValueError("no"), times=8)
+    for _ in range(8):
+        await stage.relay.send_due()
+        stage.clock.advance(60)
+    await stage.emit(wish(2))
+
+    assert [wish(2)] == await stage.send_all()
+    assert await stage.count(OUTBOX) == 1
 
 
 async def test_a_round_takes_at_most_128_subjects(stage):

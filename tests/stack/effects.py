@@ -22,7 +22,7 @@ def effects(stack: Stack, load: Load, lives: Sequence[Life]) -> list[str]:
     wrong = [
         *load.problems(),
         *overlaps(lives),
-        *repetitions(lives, stack.ended_by_us),
+        *repetitions(lives, stack.ended_by_us, stack.engine_restarts),
         *_revisions(stack, load, lives),
         *_unheard(load, lives),
     ]

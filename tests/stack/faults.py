@@ -104,8 +104,8 @@ def nothing(seconds: float, stack: Stack) -> None:
 
 def restart_engine(stack: Stack) -> None:
     """Restart the Docker daemon, and with it every container; then unseal OpenBao by hand."""
-    stack.ended_by_us.update(pod.container for pod in stack.pods())
     run("sh", "-c", os.environ[_ENGINE_COMMAND])
+    stack.engine_restarts.append(time.time())
     for service in (*SERVICES, "postgres", "rabbitmq", "openbao"):
         until(partial(_runs, stack, service), f"{service} is up again", seconds=_UP_SECONDS)
     _unseal(stack)

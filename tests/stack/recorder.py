@@ -8,7 +8,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,22 +120,30 @@ def overlaps(lives: Sequence[Life]) -> list[str]:
     return wrong
 
 
-def repetitions(lives: Sequence[Life], ended_by_us: set[str]) -> list[str]:
-    """Return containers started twice, and attempts that no end of our making explains."""
+def repetitions(
+    lives: Sequence[Life], ended_by_us: Collection[str], engine_restarts: Sequence[float] = ()
+) -> list[str]:
+    """Return containers started twice, and attempts that no end of our making explains.
+
+    ``engine_restarts`` are the moments at which the engine was back: it ends every container that
+    it finds, also one that nobody had listed or heard of before it was killed.
+    """
     wrong = [
         f"{_name(life)} was started {len(life.starts)} times" for life in lives if life.starts[1:]
     ]
-    explained = {
-        (life.workload, life.revision, life.attempt + 1)
-        for life in lives
-        if life.container in ended_by_us
-    }
-    wrong += [
-        f"{_name(life)} is a further attempt that nothing explains"
-        for life in lives
-        if life.attempt > 1 and (life.workload, life.revision, life.attempt) not in explained
-    ]
+    by_name = {(life.workload, life.revision, life.attempt): life for life in lives}
+    for life in lives:
+        before = by_name.get((life.workload, life.revision, life.attempt - 1))
+        by_us = before is not None and before.container in ended_by_us
+        if life.attempt > 1 and not by_us and not _between(engine_restarts, before, life):
+            wrong.append(f"{_name(life)} is a further attempt that nothing explains")
     return wrong
+
+
+def _between(moments: Sequence[float], before: Life | None, after: Life) -> bool:
+    """Say whether one of these moments lies between the starts of two lives."""
+    began = before.starts[0] if before is not None and before.starts else 0.0
+    return any(began <= at and after.starts and at <= after.starts[0] for at in moments)
 
 
 def _name(life: Life) -> str:

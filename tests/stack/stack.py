@@ -63,6 +63,8 @@ class Stack:
         self.url = f"http://localhost:{self.port}"
         self.ended_by_us: set[str] = set()
         """Ids of workloads' containers that a fault has ended."""
+        self.engine_restarts: list[float] = []
+        """Unix seconds at which the engine was there again after a fault."""
         self._installation = ""
         socket = Path("/var/run/docker.sock")
         self._environment = {

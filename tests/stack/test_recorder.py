@@ -37,3 +37,12 @@ def test_a_further_attempt_needs_the_end_of_the_one_before_by_a_fault():
 
     assert repetitions(lives, {"a"}) == []
     assert repetitions(lives, {"b"}) == ["server-1-2 is a further attempt that nothing explains"]
+
+
+def test_a_restart_of_the_engine_explains_a_further_attempt_after_it_only():
+    lives = [life("a", 1, 2.0, 3.0), life("b", 1, 6.0, attempt=2)]
+    unheard = lives[1:]
+    unexplained = ["server-1-2 is a further attempt that nothing explains"]
+
+    assert repetitions(lives, (), [4.0]) == repetitions(unheard, (), [4.0]) == []
+    assert repetitions(lives, (), [1.0]) == repetitions(lives, (), [7.0]) == unexplained

@@ -15,7 +15,7 @@ from tests.stack.stack import SERVICES, Stack, run
 from tests.system.client import Client
 from tests.system.small_server import small_server
 
-pytestmark = STACK
+pytestmark = [*STACK]
 
 MEET_SECONDS = 240.0
 """Pods without a wish are looked for, and looked at again, once a minute."""
