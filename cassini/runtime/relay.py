@@ -3,10 +3,11 @@
 Each round takes up to 128 deliveries that are due, oldest first and at most one for each
 destination and subject, so that one reader sees one resource's events in order where nothing
 fails. Of the wishes of one subject only the newest is sent: a wish is full, and after an outage
-many wait that nobody wants any more. No session is open while it waits for the bus. What was taken is deleted, what was not is
-due again later: without limit when the other side could not be reached, eight times when the
-reader failed by itself; then the row stays as a dead letter for a person to look at. While the bus
-is not connected nothing is tried, so that no row is in back-off when it comes back.
+many wait that nobody wants any more. No session is open while it waits for the bus. What was taken
+is deleted, what was not is due again later: without limit when the other side could not be reached,
+eight times when the reader failed by itself; then the row stays as a dead letter for a person to
+look at. While the bus is not connected nothing is tried, so that no row is in back-off when it
+comes back.
 
 A kill between sending and deleting sends again: readers compare numbers, so it changes nothing.
 """
