@@ -184,6 +184,7 @@ async def test_a_backend_that_cannot_be_reached_is_asked_again_at_the_next_slot(
     await until(lambda: clock.sleepers == 1)
     assert await rows(store) > 0
     sampler.cancel()
+    await asyncio.gather(sampler, return_exceptions=True)
 
 
 async def test_it_samples_at_the_beginning_of_every_slot(metrics, backend, clock):
@@ -194,3 +195,4 @@ async def test_it_samples_at_the_beginning_of_every_slot(metrics, backend, clock
     clock.advance(FINE.step * 0.6)  # to the next slot, not a whole one further
     await until(lambda: [call for call, _ in backend.calls].count("measure") == 2)
     sampler.cancel()
+    await asyncio.gather(sampler, return_exceptions=True)

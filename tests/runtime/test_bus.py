@@ -133,7 +133,9 @@ async def test_one_resource_s_events_arrive_in_their_order(api, builder):
         seen.append(message.generation)
 
     await builder(note)
-    await api.emit(*(wish(number) for number in range(1, 21)))
+    for number in range(1, 21):
+        await api.emit(wish(number))
+        await api.relay.send_due()
 
     await carried(api, lambda: len(seen) == 20)
 
@@ -180,7 +182,9 @@ async def test_a_second_delivery_changes_nothing(api, builder):
         seen.append(message)
 
     reader = await builder(keep_and_count)
-    await api.emit(wish(1), wish(2), wish(1), wish(2))
+    for number in (1, 2, 1, 2):
+        await api.emit(wish(number))
+        await api.relay.send_due()
 
     await carried(api, lambda: len(seen) >= 4)
 

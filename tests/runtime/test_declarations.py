@@ -28,13 +28,15 @@ async def emitted(stage, seconds):
 
 
 async def test_every_change_raises_the_generation_and_only_some_the_revision(stage):
-    first = await stage.declare(new_revision=True)
-    second = await stage.declare("two")
-    third = await stage.declare("three", new_revision=True)
+    changes = [("one", True), ("two", False), ("three", True)]
+    declared, sent = [], []
+    for what, new_revision in changes:
+        declared.append(await stage.declare(what, new_revision=new_revision))
+        sent += await stage.send_all()
 
-    assert [each.generation for each in (first, second, third)] == [1, 2, 3]
+    assert [each.generation for each in declared] == [1, 2, 3]
     assert (await stage.declaration()).revision == 2
-    assert await stage.send_all() == [first, second, third]
+    assert sent == declared
 
 
 async def test_a_wish_carries_its_digest(stage):
