@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from tests.stack.load import RUNNING, STOPPED, Load
 from tests.stack.recorder import Life, overlaps, repetitions
-from tests.stack.stack import SERVICES, Stack
+from tests.stack.stack import SERVICES, WORKLOAD_LABEL, Stack
 
 _SETTLE_SECONDS = 30.0
-_WORKLOAD = "cassini.workload"
 
 
 def effects(stack: Stack, load: Load, lives: Sequence[Life]) -> list[str]:
@@ -107,10 +106,12 @@ def _objects(stack: Stack, load: Load) -> list[str]:
     """Containers and networks are those of running servers; every home is there, once."""
     running = Counter(server.id for server in load.servers if server.wanted == RUNNING)
     containers = Counter(pod.workload for pod in stack.pods(every=True))
-    networks = Counter(each[_WORKLOAD] for each in stack.labels("network", "network"))
+    networks = Counter(each[WORKLOAD_LABEL] for each in stack.labels("network", "network"))
     known = {server.id for server in load.servers}  # homes of deleted ones are in the trash
     homes = Counter(
-        each[_WORKLOAD] for each in stack.labels("volume", "home") if each[_WORKLOAD] in known
+        each[WORKLOAD_LABEL]
+        for each in stack.labels("volume", "home")
+        if each[WORKLOAD_LABEL] in known
     )
     homed = Counter(server.id for server in load.servers if server.accepted)
     return [

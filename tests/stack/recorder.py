@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.stack.stack import INSTALLATION_LABEL, Stack
+from tests.stack.stack import INSTALLATION_LABEL, WORKLOAD_LABEL, Stack
 
 _AGAIN_SECONDS = 0.5
 _WATCHED = ("start", "die")
@@ -86,7 +86,7 @@ class Recorder(threading.Thread):
             event["id"],
             Life(
                 container=event["id"],
-                workload=labels["cassini.workload"],
+                workload=labels[WORKLOAD_LABEL],
                 revision=int(labels["cassini.revision"]),
                 attempt=int(labels["cassini.attempt"]),
             ),

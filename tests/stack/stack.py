@@ -20,6 +20,8 @@ BUILD_SECONDS, COMMAND_SECONDS = 900.0, 300.0
 SERVICES = ("api", "scheduler", "secrets", "builder", "provisioner")
 INSTALLATION_LABEL, BUILT_LABEL = "cassini.installation", "io.cassini.installation"
 """Of everything that belongs to an installation, and of the images it built."""
+WORKLOAD_LABEL = "cassini.workload"
+"""Whose a container, network or home is."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Stack:
             told = json.loads(line)
             labels = labels_of(told["Labels"])
             revision = int(labels["cassini.revision"])
-            found.append(Found(told["ID"], labels["cassini.workload"], revision))
+            found.append(Found(told["ID"], labels[WORKLOAD_LABEL], revision))
         return found
 
     def labels(self, what: str, kind: str) -> list[dict[str, str]]:

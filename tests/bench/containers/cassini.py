@@ -13,8 +13,7 @@ from tests.bench.bare import Start
 from tests.bench.containers.engine import answered, await_container
 from tests.bench.ground import BenchError, wait_for
 from tests.bench.memory import Memory, measure
-from tests.stack.checks import POD
-from tests.stack.stack import SERVICES, Stack
+from tests.stack.stack import SERVICES, WORKLOAD_LABEL, Stack
 
 _FIRST_SECONDS, _SECONDS = 1800.0, 300.0
 _RUNNING, _STOPPED = "running", "stopped"
@@ -33,7 +32,7 @@ class ComposedCassini:
         self._workspace = self._client.create(f"bench-{time.time_ns()}")
         self._client.do("start", self._workspace)
         self._wait(self._workspace, _RUNNING, seconds=_FIRST_SECONDS)
-        container, _ = await_container(client, f"{POD}={self._workspace}")
+        container, _ = await_container(client, f"{WORKLOAD_LABEL}={self._workspace}")
         self.image = str(client.inspect_container(container)["Image"])
         self.size = str(self._client.show(self._workspace).get("instance_size"))
         self._stop(self._workspace)
@@ -42,7 +41,7 @@ class ComposedCassini:
         """Start the workspace, note when JupyterLab answers and when the API says so; stop it."""
         began = time.time()
         self._client.do("start", self._workspace)
-        _, host = await_container(self._engine, f"{POD}={self._workspace}")
+        _, host = await_container(self._engine, f"{WORKLOAD_LABEL}={self._workspace}")
         ready = answered(host, "/api") - began
         self._wait(self._workspace, _RUNNING, step=0.02)
         shown = time.time() - began
