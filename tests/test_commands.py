@@ -4,7 +4,6 @@ from importlib import import_module
 
 import pytest
 
-
 PROGRAMS = ("bench.__main__", "bench.containers.__main__", "bench.events", "stack.__main__")
 
 
